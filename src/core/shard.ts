@@ -1,0 +1,67 @@
+/** What passes between a log, an engine and those who use a shard: bounds, appends, reads. Values only. */
+
+/** Conditions of an append. */
+export interface SubmitOptions {
+	/** The position that the tail must have. */
+	readonly expect?: number | undefined;
+}
+
+/** Hears how a submitted append went. */
+export interface Completion {
+	/** It is durable and visible: units `from` to `to`, exclusive; stored before by an earlier try if `duplicate`. */
+	done(from: number, to: number, duplicate: boolean): void;
+	/** It was refused, or the outcome is unknown; `error` says which. */
+	fail(error: unknown): void;
+}
+
+/** Where an append landed: units `from` to `to`, exclusive. */
+export interface Appended {
+	readonly from: number;
+	readonly to: number;
+	/** It had been stored before, by an earlier try. */
+	readonly duplicate: boolean;
+}
+
+/** Bounds of a shard: head ≤ readable < tail. */
+export interface ShardBounds {
+	readonly head: number;
+	readonly tail: number;
+	readonly sealed: boolean;
+	/** More may have been stored behind the tail, where the files are damaged: reading at the tail fails with CORRUPT. */
+	readonly damaged?: boolean;
+}
+
+/** How to read. */
+export interface ReadOptions {
+	/** Fill in `ends` of each run. */
+	readonly borders?: boolean;
+	readonly signal?: AbortSignal | undefined;
+}
+
+/** Data; or nothing yet, at the tail; or the end, at the tail of a sealed shard. */
+export type ReadResult =
+	| { readonly kind: "data"; readonly runs: readonly Run[] }
+	| { readonly kind: "nothing"; readonly tail: number }
+	| { readonly kind: "end"; readonly tail: number };
+
+/** Contiguous bytes that became durable at the same time. Runs of one result follow on one another. */
+export interface Run {
+	/** Position of the first byte. */
+	readonly offset: number;
+	/** Ingestion time, milliseconds since 1970. */
+	readonly time: number;
+	/** A view of memory that never changes; keeping it keeps up to some MiB alive, so copy small pieces you keep. */
+	readonly bytes: Uint8Array;
+	/** Positions at which appends end inside this run, ascending; the last may lie beyond the run. With `borders` only. */
+	readonly ends?: readonly number[];
+}
+
+/** What opening found and did. */
+export interface RecoveryReport {
+	/** The last owner had closed the store. */
+	readonly clean: boolean;
+	readonly rounds: number;
+	readonly redoneBytes: number;
+	/** Bytes of the last round that was never completed, and was dropped. */
+	readonly tailCutBytes: number;
+}
