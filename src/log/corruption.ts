@@ -1,0 +1,47 @@
+/** Errors of stored bytes, worded in one place. */
+import { fail, type StreambedError } from "../core/errors.ts";
+
+/** What is wrong where. */
+export interface Damage {
+	readonly path: string;
+	/** File offset of the first bad byte's frame or header. */
+	readonly offset: number;
+	/** Position at which good data begins again; `undefined` if none follows. */
+	readonly validAfter?: number | undefined;
+	readonly what: string;
+	/** What to do, if the damage itself does not tell. */
+	readonly hint?: string;
+}
+
+/** The error for damaged bytes. */
+export function corrupt(damage: Damage): StreambedError {
+	const { path, offset, what } = damage;
+	const validAfter = damage.validAfter ?? null;
+	return fail("CORRUPT", `${path} is damaged at byte ${offset}: ${what}`, {
+		details: { path, offset, validAfter },
+		hint: damage.hint ?? hintFor(path, validAfter),
+	});
+}
+
+function hintFor(path: string, validAfter: number | null): string {
+	if (path.endsWith(".json")) return "Restore this small file from a backup; the data beside it is untouched.";
+	if (path.includes("/journal/")) {
+		return "Restore the folder journal/ from a backup of the same moment; streams can be read meanwhile (`streambed read`).";
+	}
+	if (validAfter === null) return "Data before it is readable; run `streambed verify` for the whole picture.";
+	return `Data before it is readable, and so is data from position ${validAfter} on.`;
+}
+
+/** Turns an error of the operating system into ours; ours pass unchanged. */
+export function ioError(error: unknown, what: string): StreambedError {
+	if (error instanceof Error && "streambedError" in error) return error as StreambedError;
+	const code = (error as { code?: unknown } | null)?.code;
+	const words = error instanceof Error ? error.message : String(error);
+	if (code === "ENOSPC" || code === "EDQUOT") {
+		return fail("DISK_FULL", `${what} failed: no space is left (${words})`, { cause: error });
+	}
+	if (code === "EACCES" || code === "EPERM" || code === "EROFS") {
+		return fail("READ_ONLY", `${what} failed: ${words}`, { cause: error });
+	}
+	return fail("IO", `${what} failed: ${words}`, { cause: error, details: { systemCode: code ?? null } });
+}

@@ -1,0 +1,193 @@
+/**
+ * Walks the rounds of the journal from the checkpoint on, and tells a torn end from damage (docs/commit-protocol.md §4).
+ *
+ * Only the last round can be incomplete, since one is in flight at a time: a bad round with a later one of the same
+ * incarnation behind it was complete once. Rounds of an incarnation that the checkpoint does not know yet mean that the
+ * checkpoint itself is an old one.
+ */
+import { join } from "node:path/posix";
+import type { Disk, DiskFile } from "../disk/disk.ts";
+import type { Checkpoint } from "./checkpoint-file.ts";
+import { checksum } from "./checksum.ts";
+import { corrupt } from "./corruption.ts";
+import { listRing, readRingHeader } from "./ring.ts";
+import {
+	decodeRound,
+	ENVELOPE_BYTES,
+	type Envelope,
+	ROUND_ALIGN,
+	ROUND_HEADER_BYTES,
+	type RoundHeader,
+	readRoundHeader,
+	roundBytes,
+} from "./round.ts";
+
+const WINDOW_BYTES = 1024 * 1024;
+
+/** A whole round. */
+export interface WalkedRound {
+	readonly header: RoundHeader;
+	readonly envelopes: readonly Envelope[];
+	/** Where it stands, and its bytes with the padding. */
+	readonly path: string;
+	readonly offset: number;
+	readonly bytes: Uint8Array;
+}
+
+interface OpenRing {
+	readonly number: number;
+	readonly path: string;
+	readonly file: DiskFile;
+	readonly bytes: number;
+}
+
+/** The journal of a store, open for reading. Its owner closes it. */
+export class JournalWalk {
+	readonly #files: readonly OpenRing[];
+	readonly #start: Checkpoint;
+	readonly #storeTag: number;
+	/** Bytes of the incomplete last round, known once the walk has ended. */
+	tailCutBytes = 0;
+	/** Number of the next round, as far as the walk has come. */
+	expected: number;
+	#previous: number;
+	#place: { file: number; offset: number };
+
+	private constructor(files: readonly OpenRing[], start: Checkpoint, storeTag: number) {
+		this.#files = files;
+		this.#start = start;
+		this.#storeTag = storeTag;
+		this.expected = start.round;
+		this.#previous = start.previous;
+		this.#place = { file: start.file, offset: start.offset };
+	}
+
+	/** Opens the ring files of the store at `root`. @throws CORRUPT if one has a bad header */
+	static async open(disk: Disk, root: string, storeId: Uint8Array, start: Checkpoint): Promise<JournalWalk> {
+		const files: OpenRing[] = [];
+		for (const { number, path } of await listRing(disk, join(root, "journal"))) {
+			const file = await disk.open(path, "read");
+			files.push({ number, path, file, bytes: await file.size() });
+			const size = await readRingHeader(file, storeId, number);
+			if (size !== undefined && !start.clean) continue;
+			if (size === undefined && !start.clean) {
+				await closeAll(files);
+				throw corrupt({ path, offset: 0, what: "the header of this journal file fails its check" });
+			}
+		}
+		return new JournalWalk(files, start, checksum(storeId));
+	}
+
+	/** Yields the whole rounds in order, then decides whether the end is torn or damaged. @throws CORRUPT */
+	async *rounds(): AsyncGenerator<WalkedRound> {
+		await this.#checkNewer();
+		if (this.#start.clean) return;
+		for (let round = await this.#next(); round !== undefined; round = await this.#next()) {
+			this.tailCutBytes = 0;
+			this.expected = round.header.number + 1;
+			this.#previous = round.header.crc;
+			this.#place = { file: round.header.file, offset: round.header.offset + round.bytes.length };
+			yield round;
+		}
+		if (!this.#start.unsynced) await this.#checkEnd();
+	}
+
+	async close(): Promise<void> {
+		await closeAll(this.#files);
+	}
+
+	async #next(): Promise<WalkedRound | undefined> {
+		const { file, offset } = this.#place;
+		for (const ring of this.#files) {
+			if (ring.number === file) {
+				const found = await this.#roundAt(ring, offset);
+				if (found !== undefined) return found;
+			}
+		}
+		for (const ring of this.#files) {
+			if (ring.number === file && offset === ROUND_ALIGN) continue;
+			const found = await this.#roundAt(ring, ROUND_ALIGN);
+			if (found !== undefined) return found;
+		}
+		return undefined;
+	}
+
+	async #roundAt(ring: OpenRing, offset: number): Promise<WalkedRound | undefined> {
+		const head = new Uint8Array(ROUND_HEADER_BYTES);
+		if (offset + ROUND_ALIGN > ring.bytes || (await ring.file.read(head, offset)) < head.length) return undefined;
+		const header = readRoundHeader(head);
+		if (header === undefined || !this.#belongs(header, ring.number, offset)) return undefined;
+		if (header.incarnation !== this.#start.incarnation || header.nonce !== this.#start.nonce) return undefined;
+		if (header.number !== this.expected || header.previous !== this.#previous) return undefined;
+		const length = roundBytes(header.envelopes, header.bodyBytes);
+		if (offset + length > ring.bytes) return undefined;
+		const bytes = Buffer.allocUnsafeSlow(length);
+		await ring.file.read(bytes, offset);
+		const envelopes = decodeRound(bytes, header);
+		if (envelopes === undefined) {
+			this.tailCutBytes = length;
+			return undefined;
+		}
+		return { header, envelopes, path: ring.path, offset, bytes };
+	}
+
+	#belongs(header: RoundHeader, file: number, offset: number): boolean {
+		return header.storeTag === this.#storeTag && header.file === file && header.offset === offset;
+	}
+
+	/** A round of an incarnation that the checkpoint does not know: the newer checkpoint was lost. */
+	async #checkNewer(): Promise<void> {
+		for (const ring of this.#files) {
+			const header = await this.#provenHeader(ring, ROUND_ALIGN);
+			if (header === undefined) continue;
+			const newer = header.incarnation > this.#start.incarnation;
+			const afterClean =
+				this.#start.clean && header.incarnation === this.#start.incarnation && header.number >= this.#start.round;
+			if (newer || afterClean) {
+				const what = `round ${header.number} is newer than the checkpoint: the last checkpoint was damaged`;
+				throw corrupt({ path: ring.path, offset: ROUND_ALIGN, what });
+			}
+		}
+	}
+
+	/** A round behind the end of the walk: the one in between was complete once and is damaged now. */
+	async #checkEnd(): Promise<void> {
+		for (const ring of this.#files) {
+			for (let at = ROUND_ALIGN; at < ring.bytes; at += WINDOW_BYTES) {
+				const window = Buffer.allocUnsafeSlow(Math.min(WINDOW_BYTES, ring.bytes - at));
+				await ring.file.read(window, at);
+				for (let offset = 0; offset < window.length; offset += ROUND_ALIGN) {
+					const header = readRoundHeader(window, offset);
+					if (header === undefined || !this.#isLater(header)) continue;
+					if ((await this.#provenHeader(ring, at + offset)) === undefined) continue;
+					const { file, offset: expectedAt } = this.#place;
+					const path = this.#files.find(({ number }) => number === file)?.path ?? ring.path;
+					const what = `round ${this.expected} of the journal is damaged, round ${header.number} follows it`;
+					throw corrupt({ path, offset: expectedAt, what });
+				}
+			}
+		}
+	}
+
+	#isLater(header: RoundHeader): boolean {
+		const same = header.incarnation === this.#start.incarnation && header.nonce === this.#start.nonce;
+		return same && header.number > this.expected;
+	}
+
+	/** The header of a round whose header and envelopes pass their check; bodies need not be whole. */
+	async #provenHeader(ring: OpenRing, offset: number): Promise<RoundHeader | undefined> {
+		const head = new Uint8Array(ROUND_HEADER_BYTES);
+		if ((await ring.file.read(head, offset)) < head.length) return undefined;
+		const header = readRoundHeader(head);
+		if (header === undefined || !this.#belongs(header, ring.number, offset)) return undefined;
+		const length = ROUND_HEADER_BYTES + header.envelopes * ENVELOPE_BYTES;
+		if (offset + length > ring.bytes) return undefined;
+		const bytes = new Uint8Array(length);
+		await ring.file.read(bytes, offset);
+		return checksum(bytes.subarray(8)) === header.crc ? header : undefined;
+	}
+}
+
+async function closeAll(files: readonly OpenRing[]): Promise<void> {
+	await Promise.all(files.map(({ file }) => file.close()));
+}

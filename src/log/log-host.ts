@@ -1,0 +1,27 @@
+/** What a shard needs of the store it belongs to. */
+import type { Clock } from "../core/clock.ts";
+import type { StreambedError } from "../core/errors.ts";
+import type { Limits } from "../core/limits.ts";
+import type { Admission } from "./admission.ts";
+import type { ShardLog } from "./shard-log.ts";
+import type { TailCache } from "./tail-cache.ts";
+
+/** The store, as its shards see it. */
+export interface LogHost {
+	readonly clock: Clock;
+	readonly limits: Limits;
+	readonly admission: Admission;
+	readonly tailCache: TailCache;
+	/** The shard has frames for the next round. */
+	dirty(shard: ShardLog): void;
+	/** Why nothing new can be appended now: closing, stopped, disk full. */
+	refusal(): StreambedError | undefined;
+	/** Why an append that has waited for room can't go on: stopped. */
+	stopError(): StreambedError | undefined;
+	/** The store is closed. */
+	closedError(): StreambedError | undefined;
+	/** A file of the shard is not there: finds out whether the stream was removed, and says what to answer. */
+	vanished(shard: ShardLog, error: unknown): Promise<StreambedError>;
+	/** Counts those who wait for data: they keep the process alive. */
+	waiting(change: number): void;
+}

@@ -1,0 +1,471 @@
+/**
+ * A store that this process owns: journal, shards, write-behind, checkpoints, and the state of the whole.
+ *
+ * States: open → (stopped) → closing → closed. Stopped means that a write or sync of the journal failed, a checkpoint's
+ * sync failed, or the folder is no longer ours: nothing is written any more, what was durable can be read.
+ */
+import { join } from "node:path/posix";
+import type { Clock, Timer } from "../core/clock.ts";
+import { fail, type StreambedError } from "../core/errors.ts";
+import type { Limits } from "../core/limits.ts";
+import { formatUuid, parseUuid, type Random } from "../core/random.ts";
+import type { RecoveryReport } from "../core/shard.ts";
+import type { Disk, HeldLock, StoreLocker } from "../disk/disk.ts";
+import { Admission } from "./admission.ts";
+import type { CheckpointFile } from "./checkpoint-file.ts";
+import { Checkpointer, type CheckpointHost } from "./checkpointer.ts";
+import { checksum } from "./checksum.ts";
+import { type CommitCounters, type CommitHost, Committer, type Taken } from "./committer.ts";
+import { corrupt, ioError } from "./corruption.ts";
+import { FilePool } from "./file-pool.ts";
+import type { LogHost } from "./log-host.ts";
+import { type OpenedStore, openStore } from "./opening.ts";
+import type { Owner } from "./owner.ts";
+import { Ring } from "./ring.ts";
+import { EnvelopeKind } from "./round.ts";
+import { indexPath, isGone, SegmentReader } from "./segment-reader.ts";
+import { ShardFiles } from "./shard-files.ts";
+import { ShardLog } from "./shard-log.ts";
+import type { StoreIdentity } from "./store-folder.ts";
+import { readDescriptor } from "./stream-folder.ts";
+import { type FolderHost, StreamFolders } from "./stream-folders.ts";
+import { type StreamDescription, StreamLog } from "./stream-log.ts";
+import { TailCache } from "./tail-cache.ts";
+import { WriteBehind, type WriteBehindHost } from "./write-behind.ts";
+
+/** How often the owner looks whether the folder is still its own and its streams are still there. */
+const WATCH_MS = 1000;
+/** Looks at stream folders at the same time. */
+const WATCHERS = 8;
+/** A missing file of a stream whose folder is still there is looked for so many times before the stream is given up. */
+const GONE_TRIES = 20;
+
+/** What a store is opened with. */
+export interface LogStoreOptions {
+	/** Absolute path of the folder. */
+	readonly root: string;
+	readonly disk: Disk;
+	readonly clock: Clock;
+	readonly random: Random;
+	readonly locker: StoreLocker;
+	readonly limits: Limits;
+	readonly create: boolean;
+	readonly durability: "sync" | "os";
+	/** Told once when the store stops, with the reason. */
+	readonly onStopped?: (error: StreambedError) => void;
+}
+
+/** Sizes and counters of a store. */
+export interface LogStats extends Readonly<CommitCounters> {
+	readonly pendingBytes: number;
+	readonly cachedBytes: number;
+	readonly journalBytes: number;
+	readonly journalLiveBytes: number;
+	readonly checkpoints: number;
+}
+
+/** A store that this process owns. */
+export class LogStore implements LogHost, CommitHost, WriteBehindHost, CheckpointHost, FolderHost {
+	readonly root: string;
+	readonly identity: StoreIdentity;
+	readonly recovery: RecoveryReport;
+	readonly durability: "sync" | "os";
+	readonly disk: Disk;
+	readonly clock: Clock;
+	readonly limits: Limits;
+	readonly admission: Admission;
+	readonly tailCache: TailCache;
+	readonly files: FilePool;
+	readonly reader: SegmentReader;
+	readonly ring: Ring;
+	readonly committer: Committer;
+	readonly writeBehind: WriteBehind;
+	readonly checkpoint: CheckpointFile;
+	readonly checkpointer: Checkpointer;
+	readonly owner: Owner;
+	readonly #lock: HeldLock;
+	readonly #options: LogStoreOptions;
+	/** Open streams by id. */
+	readonly #streams = new Map<string, StreamLog>();
+	readonly #folders = new StreamFolders(this);
+	readonly #opening = new Map<string, Promise<ShardLog>>();
+	readonly #goneTries = new WeakMap<ShardLog, number>();
+	#state: "open" | "closing" | "closed" = "open";
+	#stopped: StreambedError | undefined;
+	#full: StreambedError | undefined;
+	#watch: Timer | undefined;
+	#waiting = 0;
+	#keepAlive: Timer | undefined;
+
+	private constructor(options: LogStoreOptions, opened: OpenedStore, ring: Ring) {
+		this.#options = options;
+		this.root = options.root;
+		this.durability = options.durability;
+		this.disk = options.disk;
+		this.clock = options.clock;
+		this.limits = options.limits;
+		this.identity = opened.identity;
+		this.recovery = opened.recovery;
+		this.owner = opened.owner;
+		this.#lock = opened.lock;
+		this.checkpoint = opened.checkpoint;
+		this.ring = ring;
+		this.admission = new Admission(options.limits.pendingBytes);
+		this.tailCache = new TailCache(options.limits.tailCacheBytes);
+		this.files = new FilePool(options.disk, options.limits.openFiles, "write", (error) => this.stop(error));
+		this.reader = new SegmentReader(options.disk, this.files, options.limits.readCacheBytes);
+		const { incarnation, nonce, round, previous } = opened.checkpoint.last;
+		const unsynced = options.durability === "os";
+		const storeTag = checksum(opened.identity.idBytes);
+		this.committer = new Committer(this, { storeTag, unsynced, incarnation, nonce, round, previous });
+		this.writeBehind = new WriteBehind(this);
+		this.checkpointer = new Checkpointer(this);
+		this.#armWatch();
+	}
+
+	/** Opens the store, redoes its journal, and holds it until `close()`. @throws see `openStore` */
+	static async open(options: LogStoreOptions): Promise<LogStore> {
+		const unsynced = options.durability === "os";
+		const opened = await openStore({ ...options, unsynced });
+		const ring = new Ring(options.disk, options.root, opened.identity.idBytes, {
+			durable: !unsynced,
+			limitBytes: options.limits.journalBytes,
+		});
+		try {
+			await ring.open();
+		} catch (error) {
+			await Promise.allSettled([ring.close(), opened.checkpoint.close(), opened.owner.release()]);
+			await opened.lock.release();
+			throw ioError(error, `opening ${options.root}`);
+		}
+		return new LogStore(options, opened, ring);
+	}
+
+	/** Why the store has stopped, if it has. */
+	get stoppedBy(): StreambedError | undefined {
+		return this.#stopped;
+	}
+
+	/** Sizes and counters. */
+	stats(): LogStats {
+		return {
+			...this.committer.counters,
+			pendingBytes: this.admission.bytes,
+			cachedBytes: this.tailCache.bytes + this.reader.blocks.bytes,
+			journalBytes: this.ring.bytes,
+			journalLiveBytes: this.checkpointer.liveBytes,
+			checkpoints: this.checkpointer.completed,
+		};
+	}
+
+	// Streams
+
+	/** Makes a stream's folder with this descriptor; committed and in its place when it resolves. @throws EXISTS */
+	async createStream(folder: string, id: string, descriptor: Uint8Array): Promise<void> {
+		this.#checkWritable();
+		await this.#folders.create(folder, id, descriptor);
+	}
+
+	/** The open stream of this description; opening it touches no file. */
+	stream(description: StreamDescription): StreamLog {
+		const key = formatUuid(description.id);
+		const known = this.#streams.get(key);
+		if (known !== undefined) return known;
+		const stream = new StreamLog(this.root, description);
+		this.#streams.set(key, stream);
+		return stream;
+	}
+
+	/** Open streams. */
+	get openStreams(): number {
+		return this.#streams.size;
+	}
+
+	/** Opens a shard of a stream: finds out its bounds. @throws NOT_FOUND, CORRUPT */
+	shard(stream: StreamLog, number: number): Promise<ShardLog> {
+		const known = stream.shards.get(number);
+		if (known !== undefined) return Promise.resolve(known);
+		const key = `${formatUuid(stream.id)}/${number}`;
+		let opening = this.#opening.get(key);
+		if (opening === undefined) {
+			opening = this.#openShard(stream, number).finally(() => this.#opening.delete(key));
+			this.#opening.set(key, opening);
+		}
+		return opening;
+	}
+
+	async #openShard(stream: StreamLog, number: number): Promise<ShardLog> {
+		const files = new ShardFiles(this.disk, this.reader, join(stream.path, String(number)), stream.ids, number);
+		for (const leftover of await files.list()) await this.disk.unlink(leftover);
+		const found = await files.openTail();
+		const shard = new ShardLog(this, stream, number, files, found);
+		if (found.damage === undefined) await this.written(shard);
+		stream.shards.set(number, shard);
+		return shard;
+	}
+
+	/** Deletes a stream: committed, then removed from the disk. */
+	async deleteStream(stream: StreamLog): Promise<void> {
+		this.#checkWritable();
+		this.#letGo(stream, notFound(stream.name));
+		await this.#folders.remove(stream);
+	}
+
+	/** Somebody removed the stream's folder: that is a delete. */
+	#noticeGone(stream: StreamLog): void {
+		if (stream.deleted !== undefined) return;
+		this.#letGo(stream, notFound(stream.name));
+		if (this.#state === "open") this.act(EnvelopeKind.delete, formatUuid(stream.id), stream.folder).catch(() => {});
+	}
+
+	#letGo(stream: StreamLog, error: StreambedError): void {
+		stream.deleted = error;
+		this.#streams.delete(formatUuid(stream.id));
+		for (const shard of stream.shards.values()) shard.drop(error);
+		this.reader.blocks.forget(`${stream.path}/`);
+		this.files.forgetBelow(stream.path).catch(() => {});
+	}
+
+	/** Makes a change part of a round; resolves when it is durable. */
+	act(kind: EnvelopeKind, id: string, folder: string): Promise<void> {
+		return new Promise((resolve, reject) => {
+			const streamId = parseUuid(id) as Uint8Array;
+			this.committer.act({ kind, streamId, folder, done: resolve, fail: (error) => reject(this.#stopped ?? error) });
+		});
+	}
+
+	// Commit loop, write-behind
+
+	get span(): number {
+		return this.checkpointer.span;
+	}
+
+	get journalLimitBytes(): number {
+		return this.limits.journalBytes;
+	}
+
+	get stopped(): boolean {
+		return this.#stopped !== undefined;
+	}
+
+	dirty(shard: ShardLog): void {
+		this.committer.add(shard);
+	}
+
+	async backlogRoom(): Promise<StreambedError | undefined> {
+		if (await this.writeBehind.room()) return undefined;
+		return this.#full ?? fail("DISK_FULL", "too much waits to be written to segments: no space is left");
+	}
+
+	async makeRoom(bytes: number): Promise<StreambedError | undefined> {
+		if (await this.ring.grow(bytes)) return undefined;
+		// One that runs already may have begun before the last round, and would not free the file that it stands in.
+		await this.checkpointer.cover();
+		if (this.ring.hasRoom(bytes) || this.stopped) return undefined;
+		return (
+			this.#full ?? fail("DISK_FULL", `the journal has no room for ${bytes} bytes and cannot grow: no space is left`)
+		);
+	}
+
+	committed(shards: readonly ShardLog[], bytes: number, roundBytes: number): void {
+		this.writeBehind.add(shards, bytes);
+		this.checkpointer.noteRound(shards, roundBytes);
+		if (this.ring.wantsGrowth) this.ring.grow(0).catch((error) => this.stop(error));
+	}
+
+	failed(error: unknown, inRound: readonly Taken[], begun: boolean): void {
+		this.stop(error);
+		const outcome = (begun ? this.#stopped : this.stopError()) as StreambedError;
+		for (const { shard, frames } of inRound) shard.lose(frames, outcome);
+	}
+
+	async beforeWriting(): Promise<boolean> {
+		if (this.durability === "sync") return true;
+		try {
+			await this.ring.sync();
+			return true;
+		} catch (error) {
+			this.stop(error);
+			return false;
+		}
+	}
+
+	noteFolder(path: string): void {
+		this.checkpointer.noteFolder(path);
+	}
+
+	/** Removes segments that lie wholly below the head that stands in the newest one. */
+	async written(shard: ShardLog): Promise<void> {
+		this.tailCache.shrink();
+		const { segments } = shard.files;
+		const head = segments.at(-1)?.head ?? 0;
+		while (segments.length > 1 && segments[1]?.created === true && segments[1].base <= head) {
+			const segment = segments.shift() as (typeof segments)[number];
+			await this.files.forget(segment.path);
+			this.reader.blocks.forget(`${segment.path}:`);
+			await this.disk.unlink(segment.path);
+			await this.disk.unlink(indexPath(segment));
+			this.noteFolder(shard.files.folder);
+		}
+	}
+
+	async writeFailed(shard: ShardLog, error: unknown): Promise<"retry" | "skip"> {
+		const stream = shard.owner as StreamLog;
+		if (stream.deleted !== undefined || this.stopped) return "skip";
+		if (isGone(error)) {
+			if (await this.#isThere(stream)) {
+				const tries = (this.#goneTries.get(shard) ?? 0) + 1;
+				this.#goneTries.set(shard, tries);
+				if (tries < GONE_TRIES) return "retry";
+				this.#letGo(stream, corrupt({ path: stream.path, offset: 0, what: "files in it were removed" }));
+				return "skip";
+			}
+			this.#noticeGone(stream);
+			return "skip";
+		}
+		const ours = ioError(error, `writing ${stream.name}`);
+		if (ours.code === "STREAMBED_DISK_FULL") {
+			this.#full = ours;
+			return "retry";
+		}
+		this.stop(error);
+		return "skip";
+	}
+
+	recovered(): void {
+		this.#full = undefined;
+	}
+
+	// State
+
+	refusal(): StreambedError | undefined {
+		if (this.#state !== "open") return closedError();
+		return this.stopError() ?? this.#full;
+	}
+
+	stopError(): StreambedError | undefined {
+		const cause = this.#stopped;
+		if (cause === undefined) return undefined;
+		return fail("STOPPED", cause.message, { hint: cause.hint, details: { outcome: "nothing" }, cause });
+	}
+
+	closedError(): StreambedError | undefined {
+		return this.#state === "open" ? undefined : closedError();
+	}
+
+	async vanished(shard: ShardLog, error: unknown): Promise<StreambedError> {
+		const stream = shard.owner as StreamLog;
+		if (await this.#isThere(stream)) {
+			const path = (error as { path?: string }).path ?? stream.path;
+			return corrupt({ path, offset: 0, what: "the file is missing" });
+		}
+		this.#noticeGone(stream);
+		return notFound(stream.name);
+	}
+
+	waiting(change: number): void {
+		this.#waiting += change;
+		if (this.#waiting > 0) this.#keepAlive ??= this.clock.setTimer(2 ** 30, () => {});
+		else {
+			this.#keepAlive?.cancel();
+			this.#keepAlive = undefined;
+		}
+	}
+
+	/** Stops the store: nothing is written any more. Returns what everybody is told. */
+	stop(error: unknown): StreambedError {
+		if (this.#stopped !== undefined) return this.#stopped;
+		const cause = ioError(error, "the store");
+		const message =
+			cause.code === "STREAMBED_STOPPED" ? cause.message : `the store at ${this.root} stopped: ${cause.message}`;
+		this.#stopped = fail("STOPPED", message, { cause, details: { outcome: "unknown", path: this.root } });
+		for (const action of this.committer.stop()) action.fail(this.#stopped);
+		void this.writeBehind.stop();
+		const nothing = this.stopError() as StreambedError;
+		for (const stream of this.#streams.values()) {
+			for (const shard of stream.shards.values()) {
+				shard.abandon(nothing);
+				shard.endWaits(this.#stopped);
+			}
+		}
+		this.admission.flush();
+		this.#options.onStopped?.(this.#stopped);
+		return this.#stopped;
+	}
+
+	/** Waits for accepted appends, completes the segments, and lets go of the folder. */
+	async close(): Promise<void> {
+		if (this.#state !== "open") return;
+		this.#state = "closing";
+		this.#watch?.cancel();
+		await this.committer.idle();
+		for (const stream of this.#streams.values()) {
+			for (const shard of stream.shards.values()) shard.endWaits(closedError());
+		}
+		try {
+			await this.checkpointer.stop();
+			if (!this.stopped) await this.checkpointer.cover(true);
+		} finally {
+			this.#state = "closed";
+			await this.writeBehind.stop();
+			this.#keepAlive?.cancel();
+			await this.#letGoOfFiles();
+		}
+	}
+
+	/** Lets go of everything, whatever fails on the way: all that was acknowledged is on the disk. */
+	async #letGoOfFiles(): Promise<void> {
+		const held = [this.ring, this.checkpoint, this.files];
+		const outcomes = await Promise.allSettled(held.map((one) => one.close()));
+		outcomes.push(...(await Promise.allSettled([this.owner.release()])));
+		await this.#lock.release();
+		const failed = outcomes.find((outcome) => outcome.status === "rejected");
+		if (failed !== undefined) throw ioError(failed.reason, `closing ${this.root}`);
+	}
+
+	#checkWritable(): void {
+		const error = this.refusal();
+		if (error !== undefined) throw error;
+	}
+
+	async #isThere(stream: StreamLog): Promise<boolean> {
+		const found = await readDescriptor(this.disk, stream.path).catch(() => undefined);
+		return found?.id === formatUuid(stream.id);
+	}
+
+	// Watching the folder
+
+	#armWatch(): void {
+		this.#watch = this.clock.setTimer(WATCH_MS, () => void this.#look(), { keepAlive: false });
+	}
+
+	async #look(): Promise<void> {
+		try {
+			await this.owner.check();
+		} catch (error) {
+			if (this.#state === "open") this.stop(error);
+			return;
+		}
+		const streams = [...this.#streams.values()];
+		const looker = async (): Promise<void> => {
+			for (let stream = streams.pop(); stream !== undefined; stream = streams.pop()) await this.#lookAt(stream);
+		};
+		await Promise.all(Array.from({ length: WATCHERS }, looker));
+		if (this.#state === "open" && !this.stopped) this.#armWatch();
+	}
+
+	async #lookAt(stream: StreamLog): Promise<void> {
+		const found = await this.disk.stat(stream.path).catch(() => undefined);
+		stream.identity ??= found?.identity;
+		if (found !== undefined && found.identity === stream.identity) return;
+		if (this.#state === "open") this.#noticeGone(stream);
+	}
+}
+
+function closedError(): StreambedError {
+	return fail("CLOSED", "the store is closed");
+}
+
+function notFound(name: string): StreambedError {
+	return fail("NOT_FOUND", `the stream ${name} was deleted`);
+}

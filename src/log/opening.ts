@@ -1,0 +1,206 @@
+/** Opening a store as its owner: lock, journal walk, redo, next incarnation (docs/commit-protocol.md §4). */
+import { join } from "node:path/posix";
+import type { Clock } from "../core/clock.ts";
+import { fail, type StreambedError } from "../core/errors.ts";
+import type { Random } from "../core/random.ts";
+import type { RecoveryReport } from "../core/shard.ts";
+import type { Disk, DiskFile, HeldLock, StoreLocker } from "../disk/disk.ts";
+import { type Checkpoint, CheckpointFile, checkpointPath, readCheckpoint } from "./checkpoint-file.ts";
+import { readU64, viewOf } from "./checksum.ts";
+import { ioError } from "./corruption.ts";
+import { JournalWalk, type WalkedRound } from "./journal-walk.ts";
+import { claimOwner, lockName, type Owner, type OwnerInfo, ownerAlive, readOwner } from "./owner.ts";
+import { Redo } from "./redo.ts";
+import { ROUND_ALIGN } from "./round.ts";
+import { checkNoStreams, checkUnused, makeStore, readStore, type StoreIdentity } from "./store-folder.ts";
+import { sweepFolders } from "./stream-folder.ts";
+
+/** Round numbers jump by this at each opening: more than the ring can hold of rounds that a crash took back. */
+const ROUND_JUMP = 2 ** 20;
+const REDO_OPEN_FILES = 256;
+/** A lock whose holder has just come is asked for again, so often and after such pauses. */
+const LOCK_TRIES = 12;
+const LOCK_PAUSE_MS = 25;
+const LOCK_FRESH_MS = 2000;
+
+/** Where and with what a store is opened. */
+export interface OpeningOptions {
+	readonly root: string;
+	readonly disk: Disk;
+	readonly clock: Clock;
+	readonly random: Random;
+	readonly locker: StoreLocker;
+	/** Make a store if there is none. */
+	readonly create: boolean;
+	readonly unsynced: boolean;
+}
+
+/** A store that this process owns, redone and empty of rounds. */
+export interface OpenedStore {
+	readonly identity: StoreIdentity;
+	readonly lock: HeldLock;
+	readonly owner: Owner;
+	readonly checkpoint: CheckpointFile;
+	readonly recovery: RecoveryReport;
+}
+
+/** Takes possession of a store. @throws NOT_FOUND, LOCKED, READ_ONLY, CORRUPT, FORMAT_VERSION, IO, DISK_FULL */
+export async function openStore(options: OpeningOptions): Promise<OpenedStore> {
+	try {
+		return await open(options);
+	} catch (error) {
+		throw ioError(error, `opening ${options.root}`);
+	}
+}
+
+async function open(options: OpeningOptions): Promise<OpenedStore> {
+	const { root, disk } = options;
+	if ((await readStore(disk, root)) === undefined) {
+		if (!options.create) throw noStore(root);
+		await checkUnused(disk, root);
+		await checkNoStreams(disk, root);
+		await disk.mkdir(root);
+	}
+	if (!(await disk.writable(root))) {
+		throw fail("READ_ONLY", `cannot open ${root} for writing: the folder may not be written`, {
+			hint: 'Open it with mode "read", or change the permissions of the folder.',
+		});
+	}
+	const lock = await takeLock(options);
+	let owner: Owner | undefined;
+	try {
+		owner = await claimOwner(disk, root, { ...options, process: options.locker.process });
+		const found = await readStore(disk, root);
+		const identity = found ?? (await makeStore(disk, root, options.random, options.clock.now()));
+		return { identity, lock, owner, ...(await recover(options, identity)) };
+	} catch (error) {
+		await owner?.release().catch(() => {});
+		await lock.release();
+		throw error;
+	}
+}
+
+/** The error for a folder without a store. */
+export function noStore(root: string): StreambedError {
+	return fail("NOT_FOUND", `there is no store at ${root}`, {
+		hint: "A store is made by opening it for writing, or by `streambed create`.",
+		details: { path: root },
+	});
+}
+
+async function takeLock(options: OpeningOptions): Promise<HeldLock> {
+	const { root, disk, locker, clock } = options;
+	let lock = await locker.tryLock(join(root, lockName));
+	let holder = await readOwner(disk, root);
+	for (let tries = LOCK_TRIES; lock === undefined && tries > 0; tries--) {
+		// A reader that recovers a dead owner's store holds the lock for a moment only.
+		const fresh = holder !== undefined && clock.now() - holder.startedAt < LOCK_FRESH_MS;
+		if (locker.process === undefined || !fresh) break;
+		await new Promise<void>((resolve) => clock.setTimer(LOCK_PAUSE_MS, resolve));
+		lock = await locker.tryLock(join(root, lockName));
+		holder = await readOwner(disk, root);
+	}
+	if (lock === undefined) throw lockedError(root, holder);
+	try {
+		const here = holder?.folder === undefined || holder.folder === (await disk.stat(root))?.identity;
+		if (locker.process !== undefined && here && ownerAlive(holder)) throw lockedError(root, holder);
+	} catch (error) {
+		await lock.release();
+		throw error;
+	}
+	return lock;
+}
+
+/** The error for a store that another process owns. */
+function lockedError(root: string, holder: OwnerInfo | undefined): StreambedError {
+	const who = holder === undefined ? "another process" : `process ${holder.pid}`;
+	return fail("LOCKED", `the store at ${root} is owned by ${who}`, {
+		details: { path: root, pid: holder?.pid ?? null, url: holder?.url ?? null },
+	});
+}
+
+async function recover(
+	options: OpeningOptions,
+	identity: StoreIdentity,
+): Promise<{ checkpoint: CheckpointFile; recovery: RecoveryReport }> {
+	const { root, disk, clock, random } = options;
+	const start = await readCheckpoint(disk, root, identity.idBytes);
+	const file = await disk.open(checkpointPath(root), "write", { durable: true });
+	const checkpoint = new CheckpointFile(file, identity.idBytes, start);
+	try {
+		await checkpoint.confirm();
+		const recovery = await redoJournal(options, identity, start);
+		await sweepFolders(disk, join(root, "streams"));
+		await checkpoint.write({
+			clean: false,
+			unsynced: options.unsynced,
+			incarnation: start.incarnation + 1,
+			round: start.round + recovery.rounds + ROUND_JUMP,
+			file: 0,
+			offset: ROUND_ALIGN,
+			previous: viewOf(random.bytes(4)).getUint32(0, true),
+			nonce: newNonce(random),
+			time: clock.now(),
+		});
+		return { checkpoint, recovery };
+	} catch (error) {
+		await checkpoint.close().catch(() => {});
+		throw error;
+	}
+}
+
+/** Brings the segments up to what the journal holds; changes nothing if the journal turns out to be damaged. */
+export async function redoJournal(
+	options: { readonly root: string; readonly disk: Disk },
+	identity: StoreIdentity,
+	start: Checkpoint,
+): Promise<RecoveryReport> {
+	const { root, disk } = options;
+	const survey = await JournalWalk.open(disk, root, identity.idBytes, start);
+	let rounds = 0;
+	let last: WalkedRound | undefined;
+	try {
+		for await (const round of survey.rounds()) {
+			rounds++;
+			last = round;
+		}
+	} finally {
+		await survey.close();
+	}
+	const report = { clean: start.clean, rounds, redoneBytes: 0, tailCutBytes: survey.tailCutBytes };
+	if (last === undefined) return report;
+	// The last round may stand in the cache alone: its writer died in its sync. It is made certain before it is shown.
+	if (!start.unsynced) await rewrite(disk, last);
+	const redo = new Redo(disk, root, REDO_OPEN_FILES);
+	const walk = await JournalWalk.open(disk, root, identity.idBytes, start);
+	try {
+		for await (const round of walk.rounds()) {
+			if (start.unsynced) await rewrite(disk, round);
+			await redo.apply(round);
+			// The survey has looked at what comes behind the last one.
+			if (round.header.number === last.header.number) break;
+		}
+		await redo.finish(start.unsynced);
+	} catch (error) {
+		await redo.abandon();
+		throw error;
+	} finally {
+		await walk.close();
+	}
+	return { ...report, redoneBytes: redo.redoneBytes };
+}
+
+async function rewrite(disk: Disk, round: WalkedRound): Promise<void> {
+	const file: DiskFile = await disk.open(round.path, "write", { durable: true });
+	try {
+		await file.writeDurable(round.bytes, round.offset);
+	} finally {
+		await file.close();
+	}
+}
+
+function newNonce(random: Random): number {
+	const bytes = new Uint8Array(8);
+	bytes.set(random.bytes(6));
+	return readU64(viewOf(bytes), 0);
+}

@@ -1,0 +1,208 @@
+/**
+ * Redo: carries out once more what the journal holds (docs/commit-protocol.md §4, steps 5 and 6). Every step may be done
+ * any number of times, and whatever might have been done by a dead process is synced here, changed or not: its own syncs
+ * prove nothing.
+ */
+import { dirname, join } from "node:path/posix";
+import { formatUuid } from "../core/random.ts";
+import type { Disk } from "../disk/disk.ts";
+import { viewOf } from "./checksum.ts";
+import { FilePool } from "./file-pool.ts";
+import { readFrameHeader } from "./frame.ts";
+import type { WalkedRound } from "./journal-walk.ts";
+import { type Envelope, EnvelopeKind } from "./round.ts";
+import { baseOfName, encodeSegmentHeader, SEGMENT_HEADER_BYTES, segmentName, segmentNumber } from "./segment-header.ts";
+import { isGone } from "./segment-reader.ts";
+import { findFolders, freshFolder, readDescriptor, removeFolder, type StreamFolder } from "./stream-folder.ts";
+
+const GATHER_BYTES = 1024 * 1024;
+
+interface Stretch {
+	readonly path: string;
+	readonly start: number;
+	pieces: Uint8Array[];
+	bytes: number;
+}
+
+interface Touched {
+	readonly folder: string;
+	readonly base: number;
+	end: number;
+}
+
+/** Redo of one opening. */
+export class Redo {
+	readonly #disk: Disk;
+	readonly #streams: string;
+	readonly #files: FilePool;
+	/** Folder below `streams/` that rounds gave for each stream id. */
+	readonly #names = new Map<string, string>();
+	/** Folder where a stream was found, or `undefined` if it is gone. */
+	readonly #places = new Map<string, StreamFolder | undefined>();
+	#moved: Map<string, StreamFolder> | undefined;
+	readonly #segments = new Map<string, Touched>();
+	readonly #known = new Set<string>();
+	readonly #folders = new Set<string>();
+	#stretch: Stretch | undefined;
+	redoneBytes = 0;
+	/** Frames of streams that are no longer there. */
+	skippedFrames = 0;
+
+	constructor(disk: Disk, root: string, openFiles: number) {
+		this.#disk = disk;
+		this.#streams = join(root, "streams");
+		this.#files = new FilePool(disk, openFiles, "write", () => {});
+	}
+
+	/** Carries out one round. */
+	async apply(round: WalkedRound): Promise<void> {
+		for (const envelope of round.envelopes) {
+			if (envelope.kind === EnvelopeKind.frame) await this.#frame(envelope);
+			else await this.#change(envelope);
+		}
+	}
+
+	/** Cuts what stands behind the redone frames, and syncs everything that any of the rounds may have touched. */
+	async finish(dropIndexes: boolean): Promise<void> {
+		await this.#flush();
+		for (const [path, touched] of this.#segments) {
+			await this.#files.use(path, async (file) => {
+				if ((await file.size()) > touched.end) await file.truncate(touched.end);
+				await file.sync();
+			});
+			if (dropIndexes) await this.#disk.unlink(path.replace(/\.seg$/, ".idx"));
+		}
+		await this.#dropBeyond();
+		await this.#files.close();
+		for (const folder of this.#folders) {
+			await this.#disk.syncDir(folder).catch((error) => {
+				if (!isGone(error)) throw error;
+			});
+		}
+	}
+
+	/** Gives files back without finishing, after a failure. */
+	async abandon(): Promise<void> {
+		await this.#files.close();
+	}
+
+	async #change(envelope: Envelope): Promise<void> {
+		const id = formatUuid(envelope.streamId);
+		const folder = new TextDecoder().decode(envelope.body);
+		this.#names.set(id, folder);
+		if (envelope.kind === EnvelopeKind.name) return;
+		await this.#flush();
+		const path = join(this.#streams, folder);
+		for (let above = dirname(path); above.startsWith(this.#streams); above = dirname(above)) this.#folders.add(above);
+		this.#places.delete(id);
+		if (envelope.kind === EnvelopeKind.create) await this.#create(id, path);
+		else await this.#delete(id, path);
+	}
+
+	async #create(id: string, path: string): Promise<void> {
+		const fresh = join(this.#streams, freshFolder(id));
+		if ((await this.#disk.stat(fresh)) === undefined) return;
+		// An occupied place wins: somebody put a folder there before the rename was done.
+		if ((await this.#disk.stat(path)) !== undefined) return;
+		await this.#disk.mkdir(dirname(path));
+		await this.#disk.rename(fresh, path);
+	}
+
+	async #delete(id: string, path: string): Promise<void> {
+		const found = await readDescriptor(this.#disk, path);
+		if (found?.id !== id) return;
+		await this.#files.forgetBelow(path);
+		for (const touched of this.#segments.keys()) if (touched.startsWith(`${path}/`)) this.#segments.delete(touched);
+		await removeFolder(this.#disk, this.#streams, path, id);
+	}
+
+	async #frame(envelope: Envelope): Promise<void> {
+		const place = await this.#locate(formatUuid(envelope.streamId));
+		if (place === undefined) {
+			this.skippedFrames++;
+			return;
+		}
+		const folder = join(this.#streams, place.folder, String(envelope.shard));
+		const path = join(folder, segmentName(envelope.base));
+		const touched = this.#segments.get(path) ?? { folder, base: envelope.base, end: 0 };
+		if (!(await this.#ensureSegment(path, folder, place, envelope))) {
+			this.skippedFrames++;
+			return;
+		}
+		this.#segments.set(path, touched);
+		touched.end = Math.max(touched.end, envelope.fileOffset + envelope.body.length);
+		const stretch = this.#stretch;
+		const follows = stretch?.path === path && stretch.start + stretch.bytes === envelope.fileOffset;
+		if (!follows || (stretch as Stretch).bytes >= GATHER_BYTES) {
+			await this.#flush();
+			this.#stretch = { path, start: envelope.fileOffset, pieces: [], bytes: 0 };
+		}
+		const current = this.#stretch as Stretch;
+		current.pieces.push(envelope.body);
+		current.bytes += envelope.body.length;
+		this.redoneBytes += envelope.body.length;
+	}
+
+	/** Makes sure that the file of a frame is there; a header is written whenever the first frame is redone. */
+	async #ensureSegment(path: string, folder: string, place: StreamFolder, envelope: Envelope): Promise<boolean> {
+		const first = envelope.fileOffset === SEGMENT_HEADER_BYTES;
+		if (this.#known.has(path) && !first) return true;
+		const there = (await this.#disk.stat(path)) !== undefined;
+		if (!there && !first) return this.#known.has(path);
+		this.#folders.add(folder);
+		this.#folders.add(dirname(folder));
+		this.#known.add(path);
+		if (!first) return true;
+		if (!there) {
+			await this.#disk.mkdir(folder);
+			const file = await this.#disk.open(path, "create");
+			await file.close();
+		}
+		const header = encodeSegmentHeader({
+			kind: place.kind,
+			streamId: envelope.streamId,
+			shard: envelope.shard,
+			number: segmentNumber(envelope.base),
+			base: envelope.base,
+			createdAt: readFrameHeader(envelope.body, viewOf(envelope.body), 0)?.time ?? 0,
+		});
+		await this.#files.write(path, header, 0);
+		return true;
+	}
+
+	/** Where a stream is: at its last name if the folder there holds this id, else wherever its id is found. */
+	async #locate(id: string): Promise<StreamFolder | undefined> {
+		if (this.#places.has(id)) return this.#places.get(id);
+		const folder = this.#names.get(id);
+		let place: StreamFolder | undefined;
+		if (folder !== undefined) {
+			const found = await readDescriptor(this.#disk, join(this.#streams, folder));
+			if (found?.id === id) place = { folder, id, kind: found.kind };
+		}
+		if (place === undefined) {
+			this.#moved ??= await findFolders(this.#disk, this.#streams);
+			place = this.#moved.get(id);
+		}
+		this.#places.set(id, place);
+		return place;
+	}
+
+	async #flush(): Promise<void> {
+		const stretch = this.#stretch;
+		if (stretch === undefined) return;
+		this.#stretch = undefined;
+		await this.#files.write(stretch.path, stretch.pieces, stretch.start);
+	}
+
+	/** Removes segments above the last redone one of a shard: only a round that was dropped can have made them. */
+	async #dropBeyond(): Promise<void> {
+		const last = new Map<string, number>();
+		for (const { folder, base } of this.#segments.values()) last.set(folder, Math.max(base, last.get(folder) ?? 0));
+		for (const [folder, base] of last) {
+			for (const { name } of await this.#disk.list(folder)) {
+				const found = baseOfName(name);
+				if (found !== undefined && found > base) await this.#disk.unlink(join(folder, name));
+			}
+		}
+	}
+}

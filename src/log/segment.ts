@@ -1,0 +1,34 @@
+/** One segment file of a shard, as the log knows it: where it is, how far it goes, its index. */
+import { join } from "node:path/posix";
+import { segmentName, segmentNumber, segmentTag } from "./segment-header.ts";
+import { SparseIndex } from "./sparse-index.ts";
+
+/** A segment of a shard. */
+export interface Segment {
+	readonly base: number;
+	readonly path: string;
+	/** What its frames carry; `undefined` until its header has been read. */
+	tag: number | undefined;
+	/** The file exists under its final name. */
+	created: boolean;
+	/** Bytes that hold checked or acknowledged frames; the next frame goes there. For all but the newest, the file's size. */
+	bytes: number;
+	/** Loaded at first use for all but the newest. */
+	index: SparseIndex | undefined;
+	/** Head and seal of the shard behind the last frame in the file, for the next index entry. */
+	head: number;
+	sealed: boolean;
+}
+
+/** Describes a segment that is about to be written. */
+export function newSegment(folder: string, streamId: Uint8Array, shard: number, base: number): Segment {
+	const tag = segmentTag(streamId, shard, segmentNumber(base));
+	const path = join(folder, segmentName(base));
+	return { base, path, tag, created: false, bytes: 0, index: new SparseIndex(), head: 0, sealed: false };
+}
+
+/** Describes a segment that stands in the folder; tag, size and index are found out at first use. */
+export function existingSegment(folder: string, base: number): Segment {
+	const path = join(folder, segmentName(base));
+	return { base, path, tag: undefined, created: true, bytes: 0, index: undefined, head: 0, sealed: false };
+}

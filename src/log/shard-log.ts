@@ -1,0 +1,419 @@
+/**
+ * One shard of the owner: accepts appends, gives their frames to rounds, shows what is durable.
+ *
+ * Positions: head ≤ durable tail ≤ accepted tail. Readers, refusals and answers speak of the durable one; `expect` and
+ * new positions of the accepted one. Everything here happens in one turn of the event loop or waits for a round;
+ * the order of accepted calls is the order of their frames.
+ */
+import { abortError } from "../core/abort.ts";
+import { fail, type StreambedError } from "../core/errors.ts";
+import type { PositionQuery } from "../core/location.ts";
+import type { Completion, ReadOptions, ReadResult, ShardBounds, SubmitOptions } from "../core/shard.ts";
+import { FrameType, frameHeaderCrc, frameTimeAt, HeadReason, type ShardState } from "./frame.ts";
+import type { LogHost } from "./log-host.ts";
+import { EnvelopeKind, type RoundPart } from "./round.ts";
+import { isGone } from "./segment-reader.ts";
+import type { ShardFiles, ShardTail } from "./shard-files.ts";
+import { ShardMemory } from "./shard-memory.ts";
+import { forgetWaiting, frameEnd, type MemoryFrame, memoryFrameBytes, stampFrame } from "./tail-memory.ts";
+
+/** What a shard has to know of its stream. */
+export interface ShardOwner {
+	/** For messages: `scope/stream`. */
+	readonly name: string;
+	/** 16 bytes. */
+	readonly id: Uint8Array;
+	readonly segmentBytes: number;
+	/** Set once the stream is deleted. */
+	readonly deleted: StreambedError | undefined;
+}
+
+interface Waiter {
+	readonly position: number;
+	readonly resolve: () => void;
+	readonly reject: (error: unknown) => void;
+}
+
+/** A shard that this process writes. */
+export class ShardLog {
+	readonly owner: ShardOwner;
+	readonly shard: number;
+	readonly files: ShardFiles;
+	readonly memory: ShardMemory;
+	readonly #host: LogHost;
+	readonly #damage: StreambedError | undefined;
+	readonly #waiters = new Set<Waiter>();
+	#head: number;
+	#tail: number;
+	#sealed: boolean;
+	#acceptedHead: number;
+	#acceptedTail: number;
+	#sealing: boolean;
+	#time: number;
+	#lastTime: number | null;
+
+	constructor(host: LogHost, owner: ShardOwner, shard: number, files: ShardFiles, found: ShardTail) {
+		this.#host = host;
+		this.owner = owner;
+		this.shard = shard;
+		this.files = files;
+		this.#damage = found.damage;
+		this.#head = this.#acceptedHead = found.state.head;
+		this.#tail = this.#acceptedTail = Math.max(found.tail, found.state.head);
+		this.#sealed = this.#sealing = found.state.sealed;
+		this.#time = found.state.timeFloor;
+		this.#lastTime = found.lastTime;
+		this.memory = new ShardMemory(host.tailCache, owner, shard, files, found.fileEnd);
+	}
+
+	/** Provisional tail: what is durable and what was accepted since. */
+	get acceptedTail(): number {
+		return this.#acceptedTail;
+	}
+
+	/** Ingestion time of the last durable append. */
+	get lastTime(): number | null {
+		return this.#lastTime;
+	}
+
+	/** Bounds of what is durable. */
+	bounds(): ShardBounds {
+		this.#checkReadable();
+		const bounds = { head: this.#head, tail: this.#tail, sealed: this.#sealed };
+		return this.#damage === undefined ? bounds : { ...bounds, damaged: true };
+	}
+
+	// Appending
+
+	/** See `EngineShard.submit`. */
+	submit(parts: readonly Uint8Array[], options: SubmitOptions, completion: Completion): number {
+		let bytes = 0;
+		for (const part of parts) bytes += part.length;
+		const error = this.#refusal() ?? this.#tooLarge(bytes);
+		if (error !== undefined) {
+			queueMicrotask(() => completion.fail(error));
+			return Number.NaN;
+		}
+		if (!this.#host.admission.admit(bytes)) {
+			this.#host.admission.wait(bytes, () => this.#acceptLater(parts, bytes, options, completion));
+			return Number.NaN;
+		}
+		return this.#accept(parts, bytes, options, completion);
+	}
+
+	#acceptLater(parts: readonly Uint8Array[], bytes: number, options: SubmitOptions, completion: Completion): void {
+		const error = this.owner.deleted ?? this.#host.stopError();
+		if (error === undefined) {
+			this.#accept(parts, bytes, options, completion);
+			return;
+		}
+		this.#host.admission.release(bytes);
+		completion.fail(error);
+	}
+
+	#accept(parts: readonly Uint8Array[], bytes: number, options: SubmitOptions, completion: Completion): number {
+		const at = this.#acceptedTail;
+		if (this.#sealing) return this.#refuse(bytes, completion, () => this.#sealedError());
+		if (at + bytes > Number.MAX_SAFE_INTEGER) return this.#refuse(bytes, completion, () => this.#exhausted(bytes));
+		if (options.expect !== undefined && options.expect !== at) {
+			const { expect } = options;
+			return this.#refuse(bytes, completion, () => this.#mismatch(expect));
+		}
+		if (bytes === 0) {
+			this.#afterAccepted((error) => {
+				if (error === undefined) completion.done(at, at, false);
+				else completion.fail(error);
+			});
+			return at;
+		}
+		if (!this.memory.extend(parts, bytes, completion)) {
+			this.memory.append(parts, bytes, at, this.#rollState(), completion);
+			this.#host.dirty(this);
+		}
+		this.#acceptedTail += bytes;
+		return at;
+	}
+
+	/** Refuses with what is true once everything accepted so far is durable. */
+	#refuse(bytes: number, completion: Completion, reason: () => StreambedError): number {
+		this.#host.admission.release(bytes);
+		this.#afterAccepted((error) => completion.fail(error ?? reason()));
+		return Number.NaN;
+	}
+
+	#afterAccepted(then: (error?: unknown) => void): void {
+		const last = this.memory.lastUnsettled;
+		if (last === undefined) queueMicrotask(() => then());
+		else last.after.push(then);
+	}
+
+	#rollState(): ShardState {
+		return { head: this.#acceptedHead, timeFloor: this.#time, sealed: this.#sealing, reason: HeadReason.none };
+	}
+
+	#refusal(): StreambedError | undefined {
+		return this.owner.deleted ?? this.#host.refusal() ?? this.#damage;
+	}
+
+	#tooLarge(bytes: number): StreambedError | undefined {
+		const limit = this.#host.limits.appendBytes;
+		if (bytes <= limit) return undefined;
+		return fail("TOO_LARGE", `one append to ${this.owner.name} holds ${bytes} bytes, the limit is ${limit}`, {
+			details: { bytes, limit },
+		});
+	}
+
+	#sealedError(): StreambedError {
+		return fail("SEALED", `cannot append to ${this.owner.name}: the stream is sealed at ${this.#tail}`, {
+			details: { tail: this.#tail },
+		});
+	}
+
+	#exhausted(bytes: number): StreambedError {
+		const limit = Number.MAX_SAFE_INTEGER;
+		return fail("LIMIT_EXCEEDED", `cannot append ${bytes} bytes to ${this.owner.name}: positions end at ${limit}`, {
+			details: { tail: this.#tail, limit },
+		});
+	}
+
+	#mismatch(expected: number): StreambedError {
+		const tail = this.#tail;
+		return fail(
+			"POSITION_MISMATCH",
+			`cannot append to ${this.owner.name}: expected the tail at ${expected}, it is ${tail}`,
+			{
+				details: { expected, tail },
+			},
+		);
+	}
+
+	// Rounds
+
+	/** Gives closed and stamped frames to a round, at most about `budget` bytes but at least one; adds their envelopes. */
+	takeFrames(round: number, now: number, budget: number, parts: RoundPart[]): MemoryFrame[] {
+		const frames = this.memory.take(budget);
+		this.#time = Math.max(this.#time, now);
+		for (const frame of frames) {
+			stampFrame(frame, this.#time, round);
+			const { chunk } = frame;
+			parts.push({
+				kind: EnvelopeKind.frame,
+				shard: this.shard,
+				streamId: this.owner.id,
+				base: chunk.segment.base,
+				fileOffset: chunk.fileOffset + frame.at,
+				source: chunk.bytes,
+				from: frame.at,
+				to: frame.at + memoryFrameBytes(frame),
+				crc: frameHeaderCrc(chunk.view, frame.at),
+			});
+		}
+		return frames;
+	}
+
+	/** First half of the end of a round: its frames are durable and visible from now on. */
+	show(frames: readonly MemoryFrame[]): void {
+		for (const frame of frames) {
+			frame.chunk.durable = frame.at + memoryFrameBytes(frame);
+			if (frame.state !== undefined) {
+				this.#head = Math.max(this.#head, frame.state.head);
+				this.#sealed ||= frame.state.sealed;
+				continue;
+			}
+			this.#tail = frameEnd(frame);
+			this.#lastTime = frameTimeAt(frame.chunk.view, frame.at);
+		}
+		this.memory.settled(frames);
+	}
+
+	/** Second half: those who wait hear of it. */
+	settle(frames: readonly MemoryFrame[]): void {
+		for (const frame of frames) {
+			let from = frame.position;
+			const { completions, lengths, after } = frame;
+			forgetWaiting(frame);
+			for (let index = 0; index < completions.length; index++) {
+				const to = from + (lengths[index] as number);
+				(completions[index] as Completion).done(from, to, false);
+				from = to;
+			}
+			for (const then of after) then();
+		}
+		if (this.#waiters.size > 0) this.#wake();
+	}
+
+	/** Frames of a round that failed: they may have reached the disk or not. */
+	lose(inRound: readonly MemoryFrame[], unknown: StreambedError): void {
+		for (const frame of inRound) settleFailed(frame, unknown);
+	}
+
+	/** Nothing of what is not durable was written, and nothing will be: it is as if it had never been accepted. */
+	takeBack(refused: StreambedError): void {
+		const frames = this.memory.takeBack();
+		this.#acceptedTail = this.#tail;
+		this.#acceptedHead = this.#head;
+		this.#sealing = this.#sealed;
+		for (const frame of frames) settleFailed(frame, refused);
+		for (const frame of frames) this.#host.admission.release(frame.state === undefined ? frame.payloadBytes : 0);
+	}
+
+	/** What is in no round yet will be in none: nothing of it was stored. */
+	abandon(nothing: StreambedError): void {
+		for (const frame of this.memory.abandon()) settleFailed(frame, nothing);
+	}
+
+	// Reading
+
+	/** See `EngineShard.read`. */
+	async read(position: number, maxBytes: number, options: ReadOptions = {}): Promise<ReadResult> {
+		for (let attempt = 0; ; attempt++) {
+			this.#checkReadable();
+			const { head, tail, sealed } = this.bounds();
+			if (position < head) throw truncated(this.owner.name, position, head);
+			if (position > tail) throw outOfRange(this.owner.name, position, tail);
+			if (position === tail) {
+				// Where the shard ends is not known: what may follow must not look like an end.
+				if (this.#damage !== undefined) throw this.#damage;
+				return { kind: sealed ? "end" : "nothing", tail };
+			}
+			const runs = this.memory.read(position, tail, maxBytes, options.borders === true);
+			if (runs !== undefined) return { kind: "data", runs };
+			try {
+				return await this.files.read(position, maxBytes, options.borders === true);
+			} catch (error) {
+				// A truncation may have removed the file meanwhile: the next turn says so.
+				if (!isGone(error)) throw error;
+				if (attempt > 0 && position >= this.#head) throw await this.#host.vanished(this, error);
+			}
+		}
+	}
+
+	/** See `EngineShard.locate`. */
+	async locate(query: PositionQuery): Promise<number> {
+		const { head, tail } = this.bounds();
+		if (query.at === "head") return head;
+		if (query.at === "tail") return tail;
+		if (query.at === "last") return Math.max(head, tail - query.count);
+		if (query.at === "time") return await this.#locateTime(query.time);
+		if (query.position < head) throw truncated(this.owner.name, query.position, head);
+		if (query.position > tail) throw outOfRange(this.owner.name, query.position, tail);
+		return query.position;
+	}
+
+	async #locateTime(time: number): Promise<number> {
+		const { head, tail } = this.bounds();
+		const inMemory = this.memory.locateTime(time, tail);
+		const found = inMemory ?? (await this.files.locateTime(time)) ?? this.memory.firstPosition ?? tail;
+		return Math.min(Math.max(found, head), tail);
+	}
+
+	/** See `EngineShard.changed`. */
+	changed(position: number, signal?: AbortSignal): Promise<void> {
+		return new Promise((resolve, reject) => {
+			if (signal?.aborted) return reject(abortError(signal, `waiting for ${this.owner.name}`));
+			const error = this.owner.deleted ?? this.#host.closedError();
+			if (error !== undefined) return reject(error);
+			if (this.#tail > position || this.#sealed) return resolve();
+			const onAbort = (): void =>
+				end(() => reject(abortError(signal as AbortSignal, `waiting for ${this.owner.name}`)));
+			const end = (then: () => void): void => {
+				if (!this.#waiters.delete(waiter)) return;
+				signal?.removeEventListener("abort", onAbort);
+				this.#host.waiting(-1);
+				then();
+			};
+			const waiter: Waiter = { position, resolve: () => end(resolve), reject: (reason) => end(() => reject(reason)) };
+			this.#waiters.add(waiter);
+			this.#host.waiting(1);
+			signal?.addEventListener("abort", onAbort, { once: true });
+		});
+	}
+
+	#wake(): void {
+		for (const waiter of this.#waiters) if (this.#tail > waiter.position || this.#sealed) waiter.resolve();
+	}
+
+	/** The stream is gone: nothing that waits for a round will be in one. */
+	drop(error: StreambedError): void {
+		for (const frame of this.memory.abandon()) {
+			this.#host.admission.release(frame.state === undefined ? frame.payloadBytes : 0);
+			settleFailed(frame, error);
+		}
+		this.memory.clear();
+		this.endWaits(error);
+	}
+
+	/** Ends all waits: the stream was deleted or the store closed. */
+	endWaits(error: StreambedError): void {
+		for (const waiter of this.#waiters) waiter.reject(error);
+	}
+
+	#checkReadable(): void {
+		const error = this.owner.deleted ?? this.#host.closedError();
+		if (error !== undefined) throw error;
+	}
+
+	// Head and seal
+
+	/** See `EngineShard.truncateBefore`. */
+	async truncateBefore(position: number): Promise<number> {
+		this.#checkWritable();
+		if (position > this.#tail) throw outOfRange(this.owner.name, position, this.#tail);
+		if (position > this.#acceptedHead) {
+			this.#acceptedHead = position;
+			this.#control(FrameType.head, { ...this.#rollState(), reason: HeadReason.truncation });
+		}
+		await this.#accepted();
+		return this.#head;
+	}
+
+	/** See `EngineShard.seal`. */
+	async seal(): Promise<number> {
+		this.#checkReadable();
+		if (this.#sealed) return this.#tail;
+		this.#checkWritable();
+		if (!this.#sealing) {
+			this.#sealing = true;
+			this.#control(FrameType.seal, this.#rollState());
+		}
+		await this.#accepted();
+		return this.#tail;
+	}
+
+	#control(type: FrameType, state: ShardState): void {
+		this.memory.control(type, state, this.#acceptedTail);
+		this.#host.dirty(this);
+	}
+
+	#accepted(): Promise<void> {
+		return new Promise((resolve, reject) => {
+			this.#afterAccepted((error) => (error === undefined ? resolve() : reject(error)));
+		});
+	}
+
+	#checkWritable(): void {
+		const error = this.#refusal();
+		if (error !== undefined) throw error;
+	}
+}
+
+function settleFailed(frame: MemoryFrame, error: StreambedError): void {
+	const { completions, after } = frame;
+	forgetWaiting(frame);
+	for (const completion of completions) completion.fail(error);
+	for (const then of after) then(error);
+}
+
+/** The error for a position below the head. */
+export function truncated(name: string, position: number, head: number): StreambedError {
+	return fail("TRUNCATED", `cannot read ${name} at ${position}: data before the head at ${head} was dropped`, {
+		details: { position, head },
+	});
+}
+
+/** The error for a position beyond the tail. */
+export function outOfRange(name: string, position: number, tail: number): StreambedError {
+	return fail("OUT_OF_RANGE", `position ${position} of ${name} lies beyond the tail at ${tail}`, {
+		details: { position, tail },
+	});
+}

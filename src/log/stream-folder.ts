@@ -1,0 +1,152 @@
+/**
+ * Folders of streams: the descriptor `stream.json`, folders on their way in (`.new-`) and out (`.gone-`), and finding
+ * streams by walking the tree. The log reads id and kind only; the rest of the descriptor belongs to the engine.
+ */
+import { dirname, join } from "node:path/posix";
+import { fail } from "../core/errors.ts";
+import { streamSuffix } from "../core/names.ts";
+import { parseUuid } from "../core/random.ts";
+import type { StreamKind } from "../core/stream-config.ts";
+import type { Disk } from "../disk/disk.ts";
+import { corrupt } from "./corruption.ts";
+import { isGone } from "./segment-reader.ts";
+
+/** Name of the descriptor in a stream's folder. */
+export const DESCRIPTOR = "stream.json";
+
+/** Where a stream was found. */
+export interface StreamFolder {
+	/** Below `streams/`. */
+	readonly folder: string;
+	readonly id: string;
+	readonly kind: StreamKind;
+}
+
+/** A stream's descriptor as stored: at least these members, others as the engine wrote them. */
+export interface Descriptor {
+	readonly id: string;
+	readonly kind: StreamKind;
+	readonly [member: string]: unknown;
+}
+
+/** Name of the folder of a stream that is being created. */
+export function freshFolder(id: string): string {
+	return `.new-${id}${streamSuffix}`;
+}
+
+/** Name of the folder of a stream that is being removed. */
+function goneFolder(id: string): string {
+	return `.gone-${id}${streamSuffix}`;
+}
+
+/** Reads the descriptor of the folder at `path`; `undefined` if there is none. @throws CORRUPT, FORMAT_VERSION */
+export async function readDescriptor(disk: Disk, path: string): Promise<Descriptor | undefined> {
+	const file = join(path, DESCRIPTOR);
+	let text: string;
+	try {
+		text = new TextDecoder().decode(await disk.readFile(file));
+	} catch (error) {
+		const code = (error as { code?: unknown }).code;
+		if (isGone(error) || code === "ENOTDIR") return undefined;
+		throw error;
+	}
+	let value: unknown;
+	try {
+		value = JSON.parse(text);
+	} catch {
+		throw corrupt({ path: file, offset: 0, what: "it is no JSON" });
+	}
+	const { format, id, kind } = (value ?? {}) as Record<string, unknown>;
+	if (typeof format === "number" && format !== 1) {
+		throw fail("FORMAT_VERSION", `${file} has format ${format}, this version reads format 1`);
+	}
+	if (
+		format !== 1 ||
+		typeof id !== "string" ||
+		parseUuid(id) === undefined ||
+		(kind !== "bytes" && kind !== "records")
+	) {
+		throw corrupt({ path: file, offset: 0, what: "it describes no stream" });
+	}
+	return value as Descriptor;
+}
+
+/** Replaces (or makes) a small file at one stroke, durably: temporary file, sync, rename, sync of the folder. */
+export async function replaceFile(disk: Disk, path: string, bytes: Uint8Array): Promise<void> {
+	const temporary = `${path}.tmp`;
+	await disk.unlink(temporary);
+	const file = await disk.open(temporary, "create");
+	try {
+		await file.write(bytes, 0);
+		await file.sync();
+	} finally {
+		await file.close();
+	}
+	await disk.rename(temporary, path);
+	await disk.syncDir(dirname(path));
+}
+
+/** Takes a stream's folder out of its place and removes it; folders above that are empty then go too. */
+export async function removeFolder(disk: Disk, streams: string, path: string, id: string): Promise<void> {
+	let gone = join(streams, goneFolder(id));
+	for (let number = 1; (await disk.stat(gone)) !== undefined; number++)
+		gone = join(streams, goneFolder(`${id}-${number}`));
+	await disk.rename(path, gone);
+	await removeTree(disk, gone);
+	await removeEmpty(disk, streams, dirname(path));
+}
+
+/** Removes a folder with all that is in it. */
+export async function removeTree(disk: Disk, path: string): Promise<void> {
+	for (const { name, kind } of await disk.list(path)) {
+		const child = join(path, name);
+		if (kind === "folder") await removeTree(disk, child);
+		else await disk.unlink(child);
+	}
+	await disk.rmdir(path);
+}
+
+async function removeEmpty(disk: Disk, streams: string, path: string): Promise<void> {
+	for (let folder = path; folder !== streams && folder.startsWith(streams); folder = dirname(folder)) {
+		try {
+			await disk.rmdir(folder);
+		} catch {
+			return;
+		}
+	}
+}
+
+/** Removes what crashes left below `streams/`; call it after redo only. */
+export async function sweepFolders(disk: Disk, streams: string): Promise<void> {
+	for (const { name, kind } of await disk.list(streams)) {
+		if (kind === "folder" && (name.startsWith(".new-") || name.startsWith(".gone-")))
+			await removeTree(disk, join(streams, name));
+	}
+}
+
+/** Folders of streams below `streams/`, with `/` between parts, in no particular order. */
+export async function* walkFolders(disk: Disk, streams: string, below = ""): AsyncGenerator<string> {
+	let entries: Awaited<ReturnType<Disk["list"]>>;
+	try {
+		entries = await disk.list(join(streams, below));
+	} catch (error) {
+		if (isGone(error)) return;
+		throw error;
+	}
+	for (const { name, kind } of entries) {
+		if (kind !== "folder" || name.startsWith(".")) continue;
+		const folder = below === "" ? name : `${below}/${name}`;
+		if (name.endsWith(streamSuffix)) yield folder;
+		else yield* walkFolders(disk, streams, folder);
+	}
+}
+
+/** All streams by id. */
+export async function findFolders(disk: Disk, streams: string): Promise<Map<string, StreamFolder>> {
+	const found = new Map<string, StreamFolder>();
+	for await (const folder of walkFolders(disk, streams)) {
+		const descriptor = await readDescriptor(disk, join(streams, folder)).catch(() => undefined);
+		if (descriptor !== undefined) found.set(descriptor.id, { folder, id: descriptor.id, kind: descriptor.kind });
+	}
+	return found;
+}

@@ -1,0 +1,50 @@
+/** An open stream, as the log knows it: where its folder is, under which ids its segments were written, its shards. */
+import { join } from "node:path/posix";
+import type { StreambedError } from "../core/errors.ts";
+import type { StreamKind } from "../core/stream-config.ts";
+import type { ShardLog, ShardOwner } from "./shard-log.ts";
+
+/** What has to be known to open a stream. */
+export interface StreamDescription {
+	/** For messages: `scope/stream`. */
+	readonly name: string;
+	/** 16 bytes. */
+	readonly id: Uint8Array;
+	/** Ids of the streams that this one was copied from. */
+	readonly origins: readonly Uint8Array[];
+	/** Folder below `streams/`, with `/` between parts. */
+	readonly folder: string;
+	readonly kind: StreamKind;
+	readonly segmentBytes: number;
+}
+
+/** An open stream. */
+export class StreamLog implements ShardOwner {
+	readonly name: string;
+	readonly id: Uint8Array;
+	/** Its own id and those of the streams it was copied from. */
+	readonly ids: readonly Uint8Array[];
+	readonly folder: string;
+	readonly kind: StreamKind;
+	/** Changed by an update of the stream's configuration. */
+	segmentBytes: number;
+	/** Absolute path of the folder. */
+	readonly path: string;
+	readonly shards: Map<number, ShardLog> = new Map();
+	/** Set once it is deleted: what everybody is told from then on. */
+	deleted: StreambedError | undefined;
+	/** Identity of the folder, as first seen: another one in its place is another stream. */
+	identity: string | undefined;
+	/** The span between two checkpoints in which a round has named this stream. */
+	namedIn: number = -1;
+
+	constructor(root: string, description: StreamDescription) {
+		this.name = description.name;
+		this.id = description.id;
+		this.ids = [description.id, ...description.origins];
+		this.folder = description.folder;
+		this.kind = description.kind;
+		this.segmentBytes = description.segmentBytes;
+		this.path = join(root, "streams", description.folder);
+	}
+}

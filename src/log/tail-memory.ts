@@ -1,0 +1,206 @@
+/**
+ * The newest frames of a shard, in memory: laid out in chunks exactly as they will stand in the segment file.
+ *
+ * Appends are copied to the end of the open frame; a round takes the closed frames from here; write-behind writes
+ * stretches of chunks to the file as they are; readers at the tail get views of them. Memory that has been lent to a
+ * reader is never used again, so that views stay valid for as long as somebody keeps them; memory that was not is.
+ */
+
+import type { Completion } from "../core/shard.ts";
+import { checksum, viewOf } from "./checksum.ts";
+import {
+	ENTRY_BYTES,
+	encodeState,
+	FRAME_HEADER_BYTES,
+	FRAME_PAYLOAD_TARGET,
+	FrameType,
+	type ShardState,
+	STATE_BYTES,
+	writeFrameHeader,
+} from "./frame.ts";
+import type { Segment } from "./segment.ts";
+
+/** Payload larger than this is run through the checksum when it is accepted, while the disk is busy with a round. */
+const EARLY_CHECKSUM_BYTES = 64 * 1024;
+
+/** A stretch of a segment file in memory. */
+export interface Chunk {
+	readonly segment: Segment;
+	readonly bytes: Buffer;
+	readonly view: DataView;
+	/** Where the chunk begins in the file. */
+	readonly fileOffset: number;
+	/** Where the next frame begins in the chunk. */
+	used: number;
+	/** Up to where frames are durable, and up to where they have been written to the file. */
+	durable: number;
+	written: number;
+	/** Where its frames begin in the chunk, and the positions of their first units. Headers are in place once durable. */
+	readonly starts: number[];
+	readonly positions: number[];
+	/** Readers have views of it. */
+	lent: boolean;
+}
+
+/** A frame on its way to a round; once it is durable, the bytes in the chunk are all that is left of it. Positions are absolute. */
+export interface MemoryFrame {
+	readonly chunk: Chunk;
+	readonly at: number;
+	readonly type: FrameType;
+	readonly position: number;
+	payloadBytes: number;
+	tableBytes: number;
+	/** Lengths of its entries and who waits for them; emptied when told. */
+	lengths: number[];
+	completions: Completion[];
+	/** What a control frame makes of the shard. */
+	state: ShardState | undefined;
+	/** Called when the frame is durable (no argument) or never will be (the error). */
+	after: ((error?: unknown) => void)[];
+	crc: number;
+	crcTo: number;
+}
+
+/** Position behind a frame. */
+export function frameEnd(frame: MemoryFrame): number {
+	return frame.type === FrameType.data ? frame.position + frame.payloadBytes : frame.position;
+}
+
+/** Bytes of a frame in the file. */
+export function memoryFrameBytes(frame: MemoryFrame): number {
+	return FRAME_HEADER_BYTES + frame.payloadBytes + frame.tableBytes;
+}
+
+/** Makes a chunk that begins at `fileOffset` of a segment. */
+export function newChunk(segment: Segment, fileOffset: number, bytes: Buffer): Chunk {
+	const view = viewOf(bytes);
+	return { segment, bytes, view, fileOffset, used: 0, durable: 0, written: 0, starts: [], positions: [], lent: false };
+}
+
+/** Begins a frame at the end of a chunk; there must be room for its header. */
+export function beginFrame(chunk: Chunk, type: FrameType, position: number): MemoryFrame {
+	const at = chunk.used;
+	const crcTo = at + FRAME_HEADER_BYTES;
+	const frame: MemoryFrame = {
+		chunk,
+		at,
+		type,
+		position,
+		payloadBytes: 0,
+		tableBytes: 0,
+		lengths: [],
+		completions: [],
+		state: undefined,
+		after: [],
+		crc: 0,
+		crcTo,
+	};
+	chunk.starts.push(at);
+	chunk.positions.push(position);
+	return frame;
+}
+
+/** Tells whether an entry of `bytes` may be added to an open data frame. */
+export function frameTakes(frame: MemoryFrame, bytes: number): boolean {
+	if (frame.lengths.length > 0 && frame.payloadBytes + bytes > FRAME_PAYLOAD_TARGET) return false;
+	return entryFits(frame, bytes);
+}
+
+/** Tells whether the chunk has room for an entry and its line in the table. */
+function entryFits(frame: MemoryFrame, bytes: number): boolean {
+	const payloadEnd = frame.at + FRAME_HEADER_BYTES + frame.payloadBytes + bytes;
+	return payloadEnd + (frame.lengths.length + 1) * ENTRY_BYTES <= frame.chunk.bytes.length;
+}
+
+/** Copies an entry to the end of an open data frame. */
+export function addEntry(
+	frame: MemoryFrame,
+	parts: readonly Uint8Array[],
+	bytes: number,
+	completion: Completion,
+): void {
+	const target = frame.chunk.bytes;
+	let at = frame.at + FRAME_HEADER_BYTES + frame.payloadBytes;
+	for (const part of parts) {
+		target.set(part, at);
+		at += part.length;
+	}
+	frame.payloadBytes += bytes;
+	frame.lengths.push(bytes);
+	frame.completions.push(completion);
+	if (at - frame.crcTo >= EARLY_CHECKSUM_BYTES) {
+		frame.crc = checksum(target.subarray(frame.crcTo, at), frame.crc);
+		frame.crcTo = at;
+	}
+}
+
+/** Puts the payload of a control frame in place. */
+export function setState(frame: MemoryFrame, state: ShardState): void {
+	frame.chunk.bytes.set(encodeState(state), frame.at + FRAME_HEADER_BYTES);
+	frame.payloadBytes = STATE_BYTES;
+	frame.state = state;
+}
+
+/** Writes the entry table; nothing can be added any more, and the next frame begins behind it. */
+export function closeFrame(frame: MemoryFrame): void {
+	const { chunk, lengths } = frame;
+	let at = frame.at + FRAME_HEADER_BYTES + frame.payloadBytes;
+	if (frame.type === FrameType.data) {
+		for (const length of lengths) {
+			chunk.view.setUint32(at, length, true);
+			chunk.view.setUint32(at + 4, 0, true);
+			at += ENTRY_BYTES;
+		}
+		frame.tableBytes = lengths.length * ENTRY_BYTES;
+	}
+	chunk.used = at;
+}
+
+/** Fills in the header of a closed frame: it is ready to be part of a round. */
+export function stampFrame(frame: MemoryFrame, time: number, round: number): void {
+	const { chunk } = frame;
+	const end = frame.at + memoryFrameBytes(frame);
+	writeFrameHeader(chunk.view, frame.at, {
+		type: frame.type,
+		entries: frame.type === FrameType.data ? frame.lengths.length : 0,
+		payloadBytes: frame.payloadBytes,
+		tableBytes: frame.tableBytes,
+		bodyCrc: checksum(chunk.bytes.subarray(frame.crcTo, end), frame.crc),
+		units: frame.type === FrameType.data ? frame.payloadBytes : 0,
+		relative: frame.position - chunk.segment.base,
+		tag: chunk.segment.tag as number,
+		time,
+		round,
+	});
+}
+
+const none: never[] = [];
+
+/** Nobody waits for the frame any more: each is told once. */
+export function forgetWaiting(frame: MemoryFrame): void {
+	frame.lengths = none;
+	frame.completions = none;
+	frame.after = none;
+}
+
+/** Number of the last frame in a chunk that begins at or before `position`; 0 if none does. */
+export function frameHolding(chunk: Chunk, position: number): number {
+	return Math.max(0, countUpTo(chunk.positions, position) - 1);
+}
+
+/** Number of the first frame in a chunk that begins at or after `at`. */
+export function frameFrom(chunk: Chunk, at: number): number {
+	return countUpTo(chunk.starts, at - 1);
+}
+
+/** How many of the ascending `numbers` are at most `bound`. */
+function countUpTo(numbers: readonly number[], bound: number): number {
+	let low = 0;
+	let high = numbers.length;
+	while (low < high) {
+		const middle = (low + high) >> 1;
+		if ((numbers[middle] as number) <= bound) low = middle + 1;
+		else high = middle;
+	}
+	return low;
+}

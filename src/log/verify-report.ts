@@ -1,0 +1,91 @@
+/** What a verification has found so far: counts, problems, progress. */
+import { abortError } from "../core/abort.ts";
+import type { ErrorCode } from "../core/errors.ts";
+import { ioError } from "./corruption.ts";
+
+/** Problems that are kept; more are counted as the last one says. */
+const PROBLEMS_MAX = 1000;
+
+/** Something that is wrong with stored bytes. */
+export interface VerifyProblem {
+	readonly code: ErrorCode;
+	readonly path: string;
+	/** Bytes from the beginning of the file. */
+	readonly offset: number;
+	readonly message: string;
+}
+
+/** How far a verification has come, in bytes of segment files; the total is what there was when it began. */
+export interface VerifyProgress {
+	readonly bytes: number;
+	readonly totalBytes: number;
+}
+
+/** Outcome of a verification. */
+export interface VerifyResult {
+	/** No problem was found. */
+	readonly ok: boolean;
+	readonly streams: number;
+	readonly segments: number;
+	readonly frames: number;
+	/** Bytes of segment files that were read. */
+	readonly bytes: number;
+	/** Bytes of the journal's last round, which was never completed: the next owner drops them. No problem. */
+	readonly tailCutBytes: number;
+	readonly problems: readonly VerifyProblem[];
+}
+
+/** The result in the making. */
+export class VerifyReport {
+	streams = 0;
+	segments = 0;
+	frames = 0;
+	bytes = 0;
+	tailCutBytes = 0;
+	totalBytes = 0;
+	readonly problems: VerifyProblem[] = [];
+	readonly #onProgress: ((progress: VerifyProgress) => void) | undefined;
+	readonly #signal: AbortSignal | undefined;
+
+	constructor(onProgress: ((progress: VerifyProgress) => void) | undefined, signal: AbortSignal | undefined) {
+		this.#onProgress = onProgress;
+		this.#signal = signal;
+	}
+
+	/** Notes damage. */
+	damage(path: string, offset: number, message: string): void {
+		this.#add({ code: "STREAMBED_CORRUPT", path, offset, message });
+	}
+
+	/** Notes an error met at a file, unless it ends the verification. */
+	error(error: unknown, path: string, offset: number): void {
+		const ours = ioError(error, `reading ${path}`);
+		if (ours.code === "STREAMBED_ABORTED") throw ours;
+		const at = ours.details.offset;
+		const where = ours.details.path;
+		this.#add({
+			code: ours.code,
+			path: typeof where === "string" ? where : path,
+			offset: typeof at === "number" ? at : offset,
+			message: ours.message,
+		});
+	}
+
+	/** Notes bytes read. @throws ABORTED */
+	read(bytes: number): void {
+		if (this.#signal?.aborted) throw abortError(this.#signal, "verifying");
+		this.bytes += bytes;
+		this.#onProgress?.({ bytes: this.bytes, totalBytes: Math.max(this.bytes, this.totalBytes) });
+	}
+
+	result(): VerifyResult {
+		const { streams, segments, frames, bytes, tailCutBytes, problems } = this;
+		return { ok: problems.length === 0, streams, segments, frames, bytes, tailCutBytes, problems };
+	}
+
+	#add(problem: VerifyProblem): void {
+		if (this.problems.length < PROBLEMS_MAX) this.problems.push(problem);
+		if (this.problems.length < PROBLEMS_MAX) return;
+		this.problems[PROBLEMS_MAX - 1] = { ...problem, message: `${problem.message}; and more, which are not listed` };
+	}
+}

@@ -1,0 +1,210 @@
+/** Verifies the segments of one shard: headers, every frame with its body, contiguity from the head up. */
+import { join } from "node:path/posix";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { StreamKind } from "../core/stream-config.ts";
+import { FilePool } from "./file-pool.ts";
+import { decodeState, FrameType } from "./frame.ts";
+import { existingSegment, type Segment } from "./segment.ts";
+import { baseOfName, SEGMENT_HEADER_BYTES, segmentName } from "./segment-header.ts";
+import { isGone, SegmentReader, type StreamIds } from "./segment-reader.ts";
+import { type BadFrame, type GoodStretch, walkSegment } from "./segment-walk.ts";
+import type { SegmentView } from "./verify-journal.ts";
+import type { VerifyReport } from "./verify-report.ts";
+
+/** A bad end beside a living owner is looked at so often, so long apart. */
+const LOOKS = 5;
+const PAUSE_MS = 20;
+
+/** Whose segments they are. */
+export interface VerifiedStream {
+	readonly path: string;
+	readonly ids: StreamIds;
+	readonly kind: StreamKind;
+}
+
+/** The bases of the segments of a shard, ascending. */
+export async function segmentBases(view: SegmentView, folder: string): Promise<number[]> {
+	try {
+		const names = await view.disk.list(folder);
+		const bases = names.map(({ name }) => baseOfName(name)).filter((base) => base !== undefined);
+		return bases.sort((a, b) => a - b);
+	} catch (error) {
+		if (isGone(error)) return [];
+		throw error;
+	}
+}
+
+/** Verifies one shard of a stream. */
+export async function verifyShard(
+	view: SegmentView,
+	stream: VerifiedStream,
+	shard: number,
+	report: VerifyReport,
+): Promise<void> {
+	const verification = new ShardVerification(view, stream, shard, report);
+	try {
+		await verification.run();
+	} finally {
+		await verification.close();
+	}
+}
+
+class ShardVerification {
+	readonly #view: SegmentView;
+	readonly #stream: VerifiedStream;
+	readonly #shard: number;
+	readonly #report: VerifyReport;
+	readonly #folder: string;
+	readonly #files: FilePool;
+	readonly #reader: SegmentReader;
+	#head = 0;
+	#sealed = false;
+	/** Files went away meanwhile: their shard was truncated beside us, or its stream deleted. */
+	#vanished = false;
+
+	constructor(view: SegmentView, stream: VerifiedStream, shard: number, report: VerifyReport) {
+		this.#view = view;
+		this.#stream = stream;
+		this.#shard = shard;
+		this.#report = report;
+		this.#folder = join(stream.path, String(shard));
+		this.#files = new FilePool(view.disk, 2, "read", () => {});
+		this.#reader = new SegmentReader(view.disk, this.#files, 0);
+	}
+
+	async close(): Promise<void> {
+		await this.#files.close();
+	}
+
+	async run(): Promise<void> {
+		const bases = await segmentBases(this.#view, this.#folder);
+		let expected: number | undefined;
+		for (const base of bases) {
+			const segment = existingSegment(this.#folder, base);
+			if (expected !== undefined && base > expected) this.#missing(expected, base);
+			if (expected !== undefined && base < expected) {
+				this.#report.damage(
+					segment.path,
+					0,
+					`it begins at ${base}, inside the segment before, which ends at ${expected}`,
+				);
+			}
+			const end = await this.#segment(segment, base === bases.at(-1));
+			expected = end === undefined ? undefined : base + end;
+			await this.#files.forget(segment.path);
+		}
+		const [first] = bases;
+		if (first !== undefined && first > this.#head && !this.#vanished) this.#missing(this.#head, first);
+	}
+
+	#missing(from: number, to: number): void {
+		const path = join(this.#folder, segmentName(from));
+		this.#report.damage(path, 0, `the segment is missing: positions ${from} to ${to} cannot be read`);
+	}
+
+	/** Verifies one segment; returns the relative position behind it, or `undefined` if it cannot be told. */
+	async #segment(segment: Segment, newest: boolean): Promise<number | undefined> {
+		const { path } = segment;
+		try {
+			const size = await this.#reader.fileBytes(segment);
+			if (size < SEGMENT_HEADER_BYTES && newest && !(await this.#view.nobodyWrites())) return undefined;
+			this.#report.segments++;
+			this.#report.read(Math.min(size, SEGMENT_HEADER_BYTES));
+			await this.#reader.readHeader(segment, this.#stream.ids, this.#shard);
+		} catch (error) {
+			await this.#failed(error, path, 0);
+			return undefined;
+		}
+		return await this.#frames(segment, newest);
+	}
+
+	async #frames(segment: Segment, newest: boolean): Promise<number | undefined> {
+		const { path } = segment;
+		const read = (target: Uint8Array, position: number): Promise<number> => this.#reader.read(path, target, position);
+		const place = { from: SEGMENT_HEADER_BYTES, relative: 0 };
+		let looks = 0;
+		let still = false;
+		try {
+			for (let again = true; again; ) {
+				again = false;
+				const size = await this.#reader.fileBytes(segment);
+				if (
+					size === place.from &&
+					place.from === SEGMENT_HEADER_BYTES &&
+					(!newest || (await this.#view.nobodyWrites()))
+				) {
+					this.#report.damage(path, SEGMENT_HEADER_BYTES, "the segment holds no frame");
+					return undefined;
+				}
+				for await (const piece of walkSegment({ read, tag: segment.tag as number, ...place, size })) {
+					if (piece.kind === "frames") {
+						this.#good(segment, piece);
+						place.from = piece.end;
+						place.relative = piece.relative;
+						continue;
+					}
+					// It may be a frame that its owner is just writing, until it was bad while nobody wrote.
+					if (!piece.followed && !still && looks < LOOKS) {
+						if (looks > 0) await sleep(PAUSE_MS);
+						looks++;
+						still = await this.#view.nobodyWrites();
+						again = true;
+						break;
+					}
+					if (!still && newest && piece.what === "cut") return undefined;
+					this.#bad(segment, piece);
+					if (piece.end === undefined) return undefined;
+					this.#report.read(piece.end - piece.at);
+					place.from = piece.end;
+					place.relative = piece.next;
+				}
+			}
+		} catch (error) {
+			await this.#failed(error, path, place.from);
+			return undefined;
+		}
+		return place.relative;
+	}
+
+	#good(segment: Segment, piece: GoodStretch): void {
+		const { path, base } = segment;
+		this.#report.frames += piece.frames.length;
+		this.#report.read(piece.end - piece.fileOffset);
+		for (const { at, header } of piece.frames) {
+			const offset = piece.fileOffset + at;
+			if (offset === SEGMENT_HEADER_BYTES && header.type !== FrameType.state) {
+				this.#report.damage(path, offset, "the segment does not begin with the state of the shard");
+			}
+			if (header.type === FrameType.data) {
+				if (this.#sealed) this.#report.damage(path, offset, "data follows the seal of the shard");
+				if (this.#stream.kind === "bytes" && header.units !== header.payloadBytes) {
+					this.#report.damage(path, offset, `the frame counts ${header.units} units for ${header.payloadBytes} bytes`);
+				}
+				continue;
+			}
+			const state = decodeState(piece.bytes, at, header);
+			if (state === undefined || state.head > base + header.relative) {
+				this.#report.damage(path, offset, "the state in this frame makes no sense");
+				continue;
+			}
+			this.#head = Math.max(this.#head, state.head);
+			this.#sealed ||= state.sealed;
+		}
+	}
+
+	#bad({ path, base }: Segment, { at, what, relative, end, next }: BadFrame): void {
+		const from = base + relative;
+		const lost = end === undefined ? `positions from ${from} on` : `positions ${from} to ${base + next}`;
+		const wrong = what === "cut" ? "the last frame is not whole" : `the ${what} of a frame fails its check`;
+		this.#report.damage(path, at, `${wrong}: ${lost} cannot be read`);
+	}
+
+	async #failed(error: unknown, path: string, offset: number): Promise<void> {
+		const there = await this.#view.disk.stat(path).catch(() => undefined);
+		if (there === undefined && !(await this.#view.nobodyWrites())) {
+			this.#vanished = true;
+			return;
+		}
+		this.#report.error(error, path, offset);
+	}
+}

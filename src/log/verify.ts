@@ -1,0 +1,126 @@
+/**
+ * Verifies a store: reads everything that carries a checksum, writes nothing, takes no lock, and so works beside a
+ * running owner. Indexes are caches and not looked at; files that are none of ours are passed over.
+ */
+import { join } from "node:path/posix";
+import { throwIfAborted } from "../core/abort.ts";
+import { fail } from "../core/errors.ts";
+import { addressOfFolder, parseAddress, streamFolder } from "../core/names.ts";
+import { rejectUnknown } from "../core/options.ts";
+import { parseUuid } from "../core/random.ts";
+import type { Disk } from "../disk/disk.ts";
+import { nodeDisk } from "../disk/node-disk.ts";
+import { noStore } from "./opening.ts";
+import { segmentName } from "./segment-header.ts";
+import { readStore, STORE_FILE, type StoreIdentity } from "./store-folder.ts";
+import { DESCRIPTOR, type Descriptor, readDescriptor, walkFolders } from "./stream-folder.ts";
+import { type SegmentView, verifyJournal } from "./verify-journal.ts";
+import { type VerifyProgress, VerifyReport, type VerifyResult } from "./verify-report.ts";
+import { segmentBases, verifyShard } from "./verify-shard.ts";
+
+/** How to verify. */
+export interface VerifyOptions {
+	/** Only this stream, as `scope/stream`. */
+	readonly stream?: string | undefined;
+	/** Called again and again while segments are read. */
+	readonly onProgress?: ((progress: VerifyProgress) => void) | undefined;
+	readonly signal?: AbortSignal | undefined;
+	/** File system, for tests. */
+	readonly disk?: Disk | undefined;
+}
+
+/**
+ * Reads and checks all that is stored in the folder `path`, or one stream of it. Damage is reported, not thrown.
+ *
+ * @throws NOT_FOUND if there is no such store or stream, INVALID_NAME, INVALID_OPTION, ABORTED
+ */
+export async function verifyStore(path: string, options: VerifyOptions = {}): Promise<VerifyResult> {
+	rejectUnknown(options, ["stream", "onProgress", "signal", "disk"], "the options of verifyStore");
+	const { signal, stream, onProgress } = options;
+	throwIfAborted(signal, "verifying");
+	const only = stream === undefined ? undefined : streamFolder(parseAddress(stream));
+	const disk = options.disk ?? nodeDisk();
+	const report = new VerifyReport(onProgress, signal);
+	const identity = await identityOf(disk, path, report);
+	const view = identity === undefined ? withoutIdentity(disk) : await verifyJournal(disk, path, identity, report);
+	const streams = join(path, "streams");
+	if (only !== undefined && (await view.disk.stat(join(streams, only)))?.kind !== "folder") {
+		throw fail("NOT_FOUND", `there is no stream ${stream} in ${path}`);
+	}
+	if (onProgress !== undefined) report.totalBytes = await totalBytes(view, streams, only);
+	for await (const folder of folders(view, streams, only)) await verifyStream(view, join(streams, folder), report);
+	return report.result();
+}
+
+async function identityOf(disk: Disk, path: string, report: VerifyReport): Promise<StoreIdentity | undefined> {
+	let identity: StoreIdentity | undefined;
+	try {
+		identity = await readStore(disk, path);
+	} catch (error) {
+		report.error(error, join(path, STORE_FILE), 0);
+		return undefined;
+	}
+	if (identity === undefined) throw noStore(path);
+	return identity;
+}
+
+/** Without the store's id the journal cannot be checked, and it cannot be told who writes. */
+function withoutIdentity(disk: Disk): SegmentView {
+	return { disk, nobodyWrites: async () => false };
+}
+
+async function* folders(view: SegmentView, streams: string, only: string | undefined): AsyncGenerator<string> {
+	if (only !== undefined) {
+		yield only;
+		return;
+	}
+	for await (const folder of walkFolders(view.disk, streams)) if (addressOfFolder(folder) !== undefined) yield folder;
+}
+
+async function verifyStream(view: SegmentView, path: string, report: VerifyReport): Promise<void> {
+	let descriptor: Descriptor | undefined;
+	try {
+		descriptor = await readDescriptor(view.disk, path);
+	} catch (error) {
+		report.error(error, join(path, DESCRIPTOR), 0);
+		return;
+	}
+	const shards = await shardsOf(view, path);
+	if (descriptor === undefined) {
+		// Not one of ours, unless it holds data; or somebody removes it just now.
+		for (const shard of shards) {
+			const [first] = await segmentBases(view, join(path, String(shard)));
+			const file = first === undefined ? undefined : join(path, String(shard), segmentName(first));
+			if (file === undefined || (await view.disk.stat(file)) === undefined) continue;
+			report.damage(join(path, DESCRIPTOR), 0, "the description of the stream is missing");
+			return;
+		}
+		return;
+	}
+	report.streams++;
+	const { origins } = descriptor;
+	const names = [descriptor.id, ...(Array.isArray(origins) ? origins : [])];
+	const ids = names.map((id) => parseUuid(String(id))).filter((id) => id !== undefined);
+	if (parseUuid(descriptor.id) === undefined)
+		report.damage(join(path, DESCRIPTOR), 0, "the id of the stream is no UUID");
+	for (const shard of shards) await verifyShard(view, { path, ids, kind: descriptor.kind }, shard, report);
+}
+
+async function shardsOf(view: SegmentView, path: string): Promise<number[]> {
+	const entries = await view.disk.list(path).catch(() => []);
+	const shards = entries.filter(({ name, kind }) => kind === "folder" && /^(0|[1-9][0-9]{0,4})$/.test(name));
+	return shards.map(({ name }) => Number(name)).sort((a, b) => a - b);
+}
+
+async function totalBytes(view: SegmentView, streams: string, only: string | undefined): Promise<number> {
+	let bytes = 0;
+	for await (const folder of folders(view, streams, only)) {
+		for (const shard of await shardsOf(view, join(streams, folder))) {
+			const path = join(streams, folder, String(shard));
+			for (const base of await segmentBases(view, path).catch(() => [])) {
+				bytes += (await view.disk.stat(join(path, segmentName(base))).catch(() => undefined))?.size ?? 0;
+			}
+		}
+	}
+	return bytes;
+}

@@ -1,0 +1,258 @@
+/**
+ * Write-behind: puts durable frames into their segment files, gathered per shard, without sync.
+ *
+ * Only frames of durable rounds come here, so whatever stands in a segment may be shown to anybody. One write per
+ * segment is in flight at a time and in ascending order: a reader beside the owner never sees a later frame without
+ * the one before it.
+ */
+import { dirname, join } from "node:path/posix";
+import type { Clock, Timer } from "../core/clock.ts";
+import type { Disk } from "../disk/disk.ts";
+import { systemError } from "../disk/system-error.ts";
+import type { FilePool } from "./file-pool.ts";
+import { decodeState, FrameType, frameHeaderCrc, frameTimeAt, frameTypeAt, readFrameHeader } from "./frame.ts";
+import type { Segment } from "./segment.ts";
+import { encodeSegmentHeader, segmentNumber } from "./segment-header.ts";
+import { indexPath } from "./segment-reader.ts";
+import type { ShardLog } from "./shard-log.ts";
+import { encodeIndex } from "./sparse-index.ts";
+import { DESCRIPTOR } from "./stream-folder.ts";
+import type { StreamLog } from "./stream-log.ts";
+import { type Chunk, frameFrom } from "./tail-memory.ts";
+
+/** Frames that may wait here before rounds do, in bytes. */
+const BACKLOG_BYTES = 32 * 1024 * 1024;
+/** Delay after a round: longer with many busy shards, so that each write gathers more. */
+const DELAY_MIN_MS = 5;
+const DELAY_MAX_MS = 100;
+const SHARDS_PER_MS = 10;
+/** Shards written at the same time; libuv has four threads, and reads must not starve. */
+const WRITERS = 2;
+const RETRY_MS = 250;
+/** An active segment's index is renewed at a checkpoint when so many bytes have been added. */
+const INDEX_RENEW_BYTES = 4 * 1024 * 1024;
+
+/** What write-behind needs of its store. */
+export interface WriteBehindHost {
+	readonly disk: Disk;
+	readonly clock: Clock;
+	readonly files: FilePool;
+	/** Before anything is written: with durability "os" the journal is synced first. `false` if that failed. */
+	beforeWriting(): Promise<boolean>;
+	/** Folders whose names changed: synced by the next checkpoint. */
+	noteFolder(path: string): void;
+	/** Segments of the shard that lie below its head may go. */
+	written(shard: ShardLog): Promise<void>;
+	/** A write failed. Answers whether to try again later (disk full), to skip the shard (it is gone); stops the store otherwise. */
+	writeFailed(shard: ShardLog, error: unknown): Promise<"retry" | "skip">;
+	/** Space is there again. */
+	recovered(): void;
+}
+
+/** The write-behind of a store. */
+export class WriteBehind {
+	readonly #host: WriteBehindHost;
+	#shards = new Set<ShardLog>();
+	#timer: Timer | undefined;
+	#running: Promise<boolean> | undefined;
+	#stopped = false;
+	#backlog = 0;
+	readonly #indexed = new WeakMap<Segment, number>();
+
+	constructor(host: WriteBehindHost) {
+		this.#host = host;
+	}
+
+	/** These shards have new durable frames, of so many bytes together. */
+	add(shards: readonly ShardLog[], bytes: number): void {
+		for (const shard of shards) this.#shards.add(shard);
+		this.#backlog += bytes;
+		if (this.#stopped || this.#timer !== undefined || this.#running !== undefined) return;
+		this.#schedule(this.#delayMs());
+	}
+
+	/** Resolves when not too much waits, at once usually; `false` if the disk has no room for what waits. */
+	async room(): Promise<boolean> {
+		while (this.#backlog > BACKLOG_BYTES && !this.#stopped) if (!(await this.flush())) return this.#stopped;
+		return true;
+	}
+
+	/** Writes all that is durable by now; `false` if the disk had no room for some of it, which then stays. */
+	async flush(): Promise<boolean> {
+		await this.#running;
+		if (this.#shards.size > 0 && !this.#stopped) return await this.#start();
+		return !this.#stopped;
+	}
+
+	/** Writes nothing more. */
+	async stop(): Promise<void> {
+		this.#stopped = true;
+		this.#timer?.cancel();
+		this.#timer = undefined;
+		await this.#running;
+	}
+
+	#schedule(delayMs: number): void {
+		this.#timer?.cancel();
+		this.#timer = this.#host.clock.setTimer(delayMs, () => {
+			this.#timer = undefined;
+			void this.#start();
+		});
+	}
+
+	#delayMs(): number {
+		return Math.min(DELAY_MAX_MS, DELAY_MIN_MS + this.#shards.size / SHARDS_PER_MS);
+	}
+
+	#start(): Promise<boolean> {
+		this.#running ??= this.#run().then((complete) => {
+			this.#running = undefined;
+			if (this.#shards.size === 0 || this.#stopped) return complete;
+			if (!complete) this.#schedule(RETRY_MS);
+			else this.#schedule(this.#delayMs());
+			return complete;
+		});
+		return this.#running;
+	}
+
+	async #run(): Promise<boolean> {
+		const shards = [...this.#shards];
+		const backlog = this.#backlog;
+		this.#shards = new Set();
+		this.#backlog = 0;
+		if (!(await this.#host.beforeWriting())) return false;
+		const failed = new Set<ShardLog>();
+		const writer = async (): Promise<void> => {
+			for (let shard = shards.pop(); shard !== undefined; shard = shards.pop()) {
+				if (this.#stopped) return;
+				if (!(await this.#writeShard(shard))) failed.add(shard);
+			}
+		};
+		await Promise.all(Array.from({ length: WRITERS }, writer));
+		if (failed.size > 0) {
+			for (const shard of failed) this.#shards.add(shard);
+			this.#backlog += backlog;
+		} else this.#host.recovered();
+		return failed.size === 0 && !this.#stopped;
+	}
+
+	/** Writes one shard's frames; `false` if they have to wait for space. */
+	async #writeShard(shard: ShardLog): Promise<boolean> {
+		try {
+			for (const chunk of [...shard.memory.unwritten()]) {
+				if (shard.owner.deleted !== undefined) return true;
+				await this.#writeChunk(shard, chunk);
+			}
+			await this.#host.written(shard);
+			return true;
+		} catch (error) {
+			return (await this.#host.writeFailed(shard, error)) === "skip";
+		}
+	}
+
+	async #writeChunk(shard: ShardLog, chunk: Chunk): Promise<void> {
+		const { segment } = chunk;
+		const from = chunk.written;
+		const to = chunk.durable;
+		const bytes = chunk.bytes.subarray(from, to);
+		if (segment.created) await this.#host.files.write(segment.path, bytes, chunk.fileOffset + from);
+		else await this.#create(shard, chunk, bytes);
+		noteFrames(chunk, from, to);
+		chunk.written = to;
+		segment.bytes = chunk.fileOffset + to;
+	}
+
+	/** Makes a segment with its header and first frames appear at one stroke; completes the index of the one before. */
+	async #create(shard: ShardLog, chunk: Chunk, bytes: Uint8Array): Promise<void> {
+		const { disk, files } = this.#host;
+		const { segment } = chunk;
+		const stream = shard.owner as StreamLog;
+		const before = shard.files.segments.findLast(({ base }) => base < segment.base);
+		if (before?.index !== undefined) await this.writeIndex(before);
+		const folder = dirname(segment.path);
+		if ((await disk.stat(folder)) === undefined) {
+			// Only the shard's own folder is made: where the stream's is gone, the stream was deleted.
+			await disk.list(stream.path);
+			await disk.mkdir(folder);
+			await this.#undoIfGone(stream, folder);
+			this.#host.noteFolder(stream.path);
+		}
+		const temporary = `${segment.path}.tmp`;
+		await disk.unlink(temporary);
+		const file = await disk.open(temporary, "create");
+		try {
+			const header = encodeSegmentHeader({
+				kind: stream.kind,
+				streamId: stream.id,
+				shard: shard.shard,
+				number: segmentNumber(segment.base),
+				base: segment.base,
+				createdAt: frameTimeAt(chunk.view, chunk.starts[0] ?? 0),
+			});
+			await file.write([header, bytes], 0);
+			await disk.rename(temporary, segment.path);
+		} catch (error) {
+			await file.close();
+			throw error;
+		}
+		files.adopt(segment.path, file);
+		this.#host.noteFolder(folder);
+		segment.created = true;
+	}
+
+	/** Takes a shard's folder back that was made while somebody removed the stream: nothing of it must stay. */
+	async #undoIfGone(stream: StreamLog, folder: string): Promise<void> {
+		const { disk } = this.#host;
+		if ((await disk.stat(join(stream.path, DESCRIPTOR))) !== undefined) return;
+		await disk.rmdir(folder).catch(() => {});
+		await disk.rmdir(stream.path).catch(() => {});
+		throw systemError("ENOENT", "mkdir", folder);
+	}
+
+	/** Renews the index of an active segment if much has been added since. */
+	async renewIndex(segment: Segment, force: boolean): Promise<void> {
+		const added = segment.bytes - (this.#indexed.get(segment) ?? 0);
+		if (segment.index === undefined || !segment.created || added === 0) return;
+		if (force || added >= INDEX_RENEW_BYTES) await this.writeIndex(segment);
+	}
+
+	/** Writes the index of a segment. It is a cache: a failure is of no consequence. */
+	async writeIndex(segment: Segment): Promise<void> {
+		if (segment.index === undefined || segment.tag === undefined) return;
+		const path = indexPath(segment);
+		const temporary = `${path}.tmp`;
+		try {
+			await this.#host.disk.unlink(temporary);
+			const file = await this.#host.disk.open(temporary, "create");
+			await file.write(encodeIndex(segment.index, segment.tag, segment.base), 0).finally(() => file.close());
+			await this.#host.disk.rename(temporary, path);
+			this.#indexed.set(segment, segment.bytes);
+		} catch {
+			await this.#host.disk.unlink(temporary).catch(() => {});
+		}
+	}
+}
+
+/** Enters the frames of a written stretch into the segment's index, and follows head and seal. */
+function noteFrames(chunk: Chunk, from: number, to: number): void {
+	const { segment, view, bytes, starts, positions } = chunk;
+	const { index } = segment;
+	if (index === undefined) return;
+	for (let number = frameFrom(chunk, from); number < starts.length; number++) {
+		const at = starts[number] as number;
+		if (at >= to) break;
+		const fileOffset = chunk.fileOffset + at;
+		if (index.wants(fileOffset)) {
+			const relative = (positions[number] as number) - segment.base;
+			const { head, sealed } = segment;
+			index.add({ fileOffset, relative, time: frameTimeAt(view, at), head, sealed, crc: frameHeaderCrc(view, at) });
+		}
+		if (frameTypeAt(view, at) === FrameType.data) continue;
+		const header = readFrameHeader(bytes, view, at);
+		const state = header && decodeState(bytes, at, header);
+		if (state === undefined) continue;
+		segment.head = Math.max(segment.head, state.head);
+		segment.sealed ||= state.sealed;
+	}
+	index.coveredBytes = chunk.fileOffset + to;
+}

@@ -1,0 +1,87 @@
+/** Stores that an earlier day wrote open today, and today's writer writes them byte for byte. */
+import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import {
+	buildFixtures,
+	type FixtureName,
+	type FixtureStream,
+	fixtureByte,
+	fixtureFolder,
+	readFixture,
+	restoreFixture,
+} from "../../../scripts/make-format-fixture.ts";
+import { open, type Store } from "../../../src/index.ts";
+
+let folder = "";
+
+beforeEach(async () => {
+	folder = await mkdtemp(join(tmpdir(), "streambed-format-"));
+});
+
+afterEach(async () => {
+	await rm(folder, { recursive: true, force: true });
+});
+
+async function checkStream(store: Store, known: FixtureStream): Promise<void> {
+	const stream = store.scope(known.scope).stream(known.stream);
+	const tail = known.appends.reduce((sum, { bytes }) => sum + bytes, 0);
+	const info = await stream.info();
+	expect(info).toMatchObject({ sealed: known.sealed, tags: known.tags, shards: [{ head: known.head, tail }] });
+	const pieces = await Array.fromAsync(stream.appends(), ({ offset, time, bytes }) => ({
+		offset,
+		time,
+		bytes: bytes.slice(),
+	}));
+	const wrong = pieces.filter(({ offset, bytes }) => bytes.some((byte, index) => byte !== fixtureByte(offset + index)));
+	expect(wrong).toEqual([]);
+	expect(pieces.reduce((sum, { bytes }) => sum + bytes.length, 0)).toBe(tail - known.head);
+	// Each byte has the time of its append.
+	let end = 0;
+	for (const { bytes, time } of known.appends) {
+		const own = pieces.filter(({ offset }) => offset >= end && offset < end + bytes);
+		end += bytes;
+		expect(own.every((piece) => piece.time === time && piece.offset + piece.bytes.length <= end)).toBe(true);
+		if (end > known.head) expect(own.length).toBeGreaterThan(0);
+	}
+}
+
+describe.each<FixtureName>(["clean", "unclean"])("the %s store of format 1", (name) => {
+	it("opens, and holds every byte, time and border", async () => {
+		const { streams } = (await buildFixtures())[name];
+		await restoreFixture(await readFixture(name), folder);
+		const store = await open(folder, { create: false });
+		const { clean, rounds, tailCutBytes } = store.stats().recovery;
+		expect([clean, tailCutBytes]).toEqual([name === "clean", 0]);
+		if (name === "unclean") expect(rounds).toBeGreaterThan(5);
+		const listed = (await store.list()).map(({ scope, stream }) => `${scope}/${stream}`);
+		expect(listed.sort()).toEqual(streams.map(({ scope, stream }) => `${scope}/${stream}`).sort());
+		for (const stream of streams) await checkStream(store, stream);
+		await store.scope("cam").stream("hall/north").append(new Uint8Array(100_000));
+		await store.close();
+	});
+
+	it("is written today byte for byte", async () => {
+		const { files } = (await buildFixtures())[name];
+		const committed = await readFixture(name);
+		expect([...files.keys()]).toEqual([...committed.keys()]);
+		for (const [path, bytes] of files) {
+			const other = committed.get(path) as Uint8Array;
+			const differs = bytes.length === other.length ? bytes.findIndex((byte, index) => byte !== other[index]) : 0;
+			expect(differs, `${path}, ${bytes.length} bytes, differs at`).toBe(-1);
+		}
+	});
+});
+
+describe("the fixtures of the format", () => {
+	it("are small", async () => {
+		let bytes = 0;
+		for (const name of await readdir(fixtureFolder, { recursive: true })) {
+			const found = await stat(join(fixtureFolder, name));
+			if (found.isFile()) bytes += found.size;
+		}
+		expect(bytes).toBeGreaterThan(1000);
+		expect(bytes).toBeLessThan(100_000);
+	});
+});

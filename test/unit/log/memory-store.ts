@@ -1,0 +1,82 @@
+/** Stores on disks in memory with time that stands still, for tests of what happens between two operations. */
+import type { Limits } from "../../../src/core/limits.ts";
+import type { Random } from "../../../src/core/random.ts";
+import type { Disk } from "../../../src/disk/disk.ts";
+import { overlayDisk } from "../../../src/disk/overlay-disk.ts";
+import { open, type Store, StreambedError } from "../../../src/index.ts";
+import { ManualClock } from "../../../src/testing/manual-clock.ts";
+import { memoryDisk } from "../../../src/testing/memory-disk.ts";
+import { type MemoryLocker, memoryLocker } from "../../../src/testing/memory-locker.ts";
+import { numbers } from "./pattern.ts";
+
+/** Where stores stand on disks in memory. */
+export const ROOT = "/store";
+
+/** A store's surroundings. */
+export interface Surroundings {
+	readonly disk: Disk;
+	readonly clock: ManualClock;
+	readonly random: Random;
+	readonly locker: MemoryLocker;
+	readonly limits?: Partial<Limits>;
+	readonly durability?: "sync" | "os";
+}
+
+/** Surroundings with everything new but what is given. */
+export function surroundings(given: Partial<Surroundings> = {}): Surroundings {
+	return { disk: memoryDisk(), clock: new ManualClock(), random: seededRandom(1), locker: memoryLocker(), ...given };
+}
+
+/** Opens a store through the public interface. */
+export function openStore(around: Surroundings, create = true): Promise<Store> {
+	const { disk, clock, random, locker, limits, durability } = around;
+	return drive(clock, open(ROOT, { disk, clock, random, lock: locker, limits, durability, create }));
+}
+
+/** A copy-on-write copy of a disk that nobody changes any more. */
+export function copyOf(disk: Disk): Disk {
+	return overlayDisk(disk);
+}
+
+/** Turns of the event loop until the next look at something; far more than any single step needs. */
+const TURNS = 60_000;
+
+/** Lets time pass, a millisecond a turn of the event loop, until `work` has settled; fails if it never does. */
+export async function drive<T>(clock: ManualClock, work: Promise<T>): Promise<T> {
+	let settled = false;
+	const end = (): void => {
+		settled = true;
+	};
+	work.then(end, end);
+	for (let turn = 0; !settled; turn++) {
+		if (turn > TURNS) throw new Error("it does not end, however much time passes");
+		await new Promise((resolve) => setImmediate(resolve));
+		if (!settled) clock.advance(1);
+	}
+	return await work;
+}
+
+/** Lets so many milliseconds pass, each with turns of the event loop for what they set off. */
+export async function pass(clock: ManualClock, ms: number): Promise<void> {
+	for (let at = 0; at < ms; at++) {
+		clock.advance(1);
+		await new Promise((resolve) => setImmediate(resolve));
+	}
+}
+
+/** Random bytes that are the same in every run. */
+function seededRandom(seed: number): Random {
+	const next = numbers(seed);
+	return { bytes: (length) => Uint8Array.from({ length }, () => next(256)) };
+}
+
+/** The code of the error that a promise rejects with, or `"fine"`; what is no error of ours is thrown on. */
+export async function codeOf(work: Promise<unknown>): Promise<string> {
+	return await work.then(
+		() => "fine",
+		(error: unknown) => {
+			if (StreambedError.is(error)) return error.code;
+			throw error;
+		},
+	);
+}
