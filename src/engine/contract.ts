@@ -1,0 +1,166 @@
+/**
+ * What an engine is: the interface that memory, local, and later remote and Kafka engines implement, and that
+ * `stream/` builds the users' API on. Arguments are checked before they come here: names, options, limits of types.
+ * Engines check what only they know: existence, positions, seals, the size of an append.
+ *
+ * All that is reported (bounds, reads, refusals) speaks of durable data; `submit` returns provisional positions.
+ * Errors are StreambedErrors. A deleted stream answers NOT_FOUND, a closed engine CLOSED, everywhere.
+ */
+import type { PositionQuery } from "../core/location.ts";
+import type { StreamAddress } from "../core/names.ts";
+import type { Completion, ReadOptions, ReadResult, RecoveryReport, ShardBounds, SubmitOptions } from "../core/shard.ts";
+import type { StreamConfig, StreamKind, StreamUpdate } from "../core/stream-config.ts";
+import type { Durability, Manifest } from "./manifest.ts";
+
+export type * from "../core/shard.ts";
+
+/** A store behind a URL. */
+export interface Engine {
+	readonly manifest: Manifest;
+	readonly durability: Durability;
+	/** Largest append in bytes. */
+	readonly appendBytes: number;
+	/** Makes a stream; it is durable when this resolves. @throws EXISTS, UNSUPPORTED, READ_ONLY, DISK_FULL */
+	createStream(address: StreamAddress, config: StreamConfig): Promise<EngineStream>;
+	/** Opens a stream. Opening twice gives handles to the same stream. @throws NOT_FOUND */
+	openStream(address: StreamAddress): Promise<EngineStream>;
+	/** Streams in the order of {@link compareAddresses}, at most `limit`. */
+	listStreams(query: ListQuery): Promise<readonly StreamSummary[]>;
+	/** Changes a stream's configuration; durable when it resolves. */
+	updateStream(address: StreamAddress, change: StreamUpdate): Promise<StreamInfo>;
+	/** Deletes a stream with all its data; open handles get NOT_FOUND from then on. @throws NOT_FOUND */
+	deleteStream(address: StreamAddress): Promise<void>;
+	/** Counters and sizes. */
+	stats(): EngineStats;
+	/** Makes segments complete on disk up to what is visible now, for one stream or for all. */
+	checkpoint(address?: StreamAddress): Promise<void>;
+	/** Waits for accepted appends, ends readers with CLOSED, releases everything. Idempotent. */
+	close(): Promise<void>;
+}
+
+/** Which streams to list. */
+export interface ListQuery {
+	/** Only this scope. */
+	readonly scope?: string;
+	/** Only streams whose name (with `scope`) or whose `scope/stream` (without) begins like this. */
+	readonly prefix?: string;
+	/** Only streams after this one. */
+	readonly after?: StreamAddress;
+	readonly limit: number;
+}
+
+/** Orders streams by scope, then by name, by UTF-16 code units. */
+export function compareAddresses(a: StreamAddress, b: StreamAddress): number {
+	if (a.scope !== b.scope) return a.scope < b.scope ? -1 : 1;
+	if (a.stream === b.stream) return 0;
+	return a.stream < b.stream ? -1 : 1;
+}
+
+/** A stream in a listing. */
+export interface StreamSummary extends StreamAddress {
+	/** Identity: a stream re-created under the same name has another. */
+	readonly id: string;
+	readonly kind: StreamKind;
+	readonly shards: number;
+	/** Milliseconds since 1970. */
+	readonly createdAt: number;
+	readonly tags: Readonly<Record<string, string>>;
+}
+
+/** All that is known of a stream. */
+export interface StreamInfo extends StreamAddress {
+	readonly id: string;
+	readonly kind: StreamKind;
+	readonly sealed: boolean;
+	readonly durability: Durability;
+	readonly retention: StreamConfig["retention"];
+	readonly segmentBytes: number;
+	readonly tags: Readonly<Record<string, string>>;
+	/** Milliseconds since 1970. */
+	readonly createdAt: number;
+	readonly shards: readonly ShardInfo[];
+}
+
+/** State of one shard. */
+export interface ShardInfo {
+	readonly shard: number;
+	readonly head: number;
+	readonly tail: number;
+	/** Bytes of payload between head and tail. */
+	readonly bytes: number;
+	/** Segment files; 0 before the first append and in memory. */
+	readonly segments: number;
+	/** Ingestion time of the last append, milliseconds since 1970; `null` if there was none. */
+	readonly lastTime: number | null;
+}
+
+/** An open stream. Cheap: files are opened at first touch and closed by the engine. */
+export interface EngineStream {
+	readonly address: StreamAddress;
+	readonly id: string;
+	readonly kind: StreamKind;
+	info(): Promise<StreamInfo>;
+	/** One of its shards, from 0. */
+	shard(index: number): EngineShard;
+}
+
+/** One shard of an open stream. */
+export interface EngineShard {
+	/**
+	 * Hands over one append: all parts together are one entry, stored as a whole or not at all. Never waits and never
+	 * throws for reasons of state: `completion` hears how it went, once, never before `submit` has returned. Submits of one shard take effect
+	 * in call order. The parts must not change until completion, unless `acceptsNow(bytes)` was true just before: then
+	 * they have been copied when this returns.
+	 * @returns the provisional position of its first unit, or NaN where it is not known yet.
+	 */
+	submit(parts: readonly Uint8Array[], options: SubmitOptions, completion: Completion): number;
+	/** Tells whether an append of so many bytes would be copied at once, or would wait for room. */
+	acceptsNow(bytes: number): boolean;
+	/** Provisional tail: durable data and what was accepted since. */
+	readonly acceptedTail: number;
+	/** Head, tail and seal, of durable data. */
+	bounds(): Promise<ShardBounds>;
+	/** Resolves a location; `position` passes if it lies between head and tail. @throws TRUNCATED, OUT_OF_RANGE */
+	locate(query: PositionQuery): Promise<number>;
+	/**
+	 * Reads what is there from `position` on: at least one byte, at most about `maxBytes`; never waits for appends.
+	 * With `borders`, runs say where appends end.
+	 * @throws TRUNCATED{head}, OUT_OF_RANGE{tail}, CORRUPT{path,offset,validAfter}
+	 */
+	read(position: number, maxBytes: number, options?: ReadOptions): Promise<ReadResult>;
+	/** Resolves once the tail is beyond `position` or the shard is sealed; rejects on deletion, close or abort. */
+	changed(position: number, signal?: AbortSignal): Promise<void>;
+	/** Moves the head up to `position`; a position at or below the head changes nothing. Returns the head. @throws OUT_OF_RANGE */
+	truncateBefore(position: number): Promise<number>;
+	/** Freezes the tail for ever, after all appends accepted before. Idempotent. Returns the tail. */
+	seal(): Promise<number>;
+}
+
+/** Counters and sizes of an engine, for people, tests and metrics. */
+export interface EngineStats {
+	/** Open streams. */
+	readonly streams: number;
+	/** Rounds made durable since opening. */
+	readonly rounds: number;
+	/** Appends made durable since opening, and their bytes of payload. */
+	readonly appends: number;
+	readonly appendedBytes: number;
+	/** Bytes accepted and not yet durable. */
+	readonly pendingBytes: number;
+	/** Bytes of frames and blocks held in memory for readers. */
+	readonly cachedBytes: number;
+	/** Size of the journal's ring of files, and how much of it the next opening would redo. */
+	readonly journalBytes: number;
+	readonly journalLiveBytes: number;
+	readonly checkpoints: number;
+	/** Disk operations and bytes since opening. */
+	readonly disk: {
+		readonly reads: number;
+		readonly readBytes: number;
+		readonly writes: number;
+		readonly writtenBytes: number;
+		readonly syncs: number;
+	};
+	/** What the opening found and did. */
+	readonly recovery: RecoveryReport;
+}

@@ -1,0 +1,135 @@
+/** An open stream of the embedded engine, as one opener of the store holds it. */
+import { fail, type StreambedError } from "../../core/errors.ts";
+import type { PositionQuery } from "../../core/location.ts";
+import type { StreamAddress } from "../../core/names.ts";
+import type { StreamKind } from "../../core/stream-config.ts";
+import type { LogStore } from "../../log/log-store.ts";
+import type { ShardLog } from "../../log/shard-log.ts";
+import type { StreamLog } from "../../log/stream-log.ts";
+import type {
+	Completion,
+	EngineShard,
+	EngineStream,
+	ReadOptions,
+	ReadResult,
+	ShardBounds,
+	StreamInfo,
+	SubmitOptions,
+} from "../contract.ts";
+
+/** Whether an opener of the store still has it open: others may go on using it. */
+export interface Opener {
+	/** Looked at by each append: an AbortSignal's own property costs more than the look. */
+	closed: boolean;
+	/** Aborted when `closed` becomes true. */
+	readonly signal: AbortSignal;
+}
+
+/** A handle to a stream, as one opener has it. */
+export class LocalStream implements EngineStream {
+	readonly address: StreamAddress;
+	readonly id: string;
+	readonly #stream: StreamLog;
+	readonly #describe: () => Promise<StreamInfo>;
+	readonly #shards: readonly LocalShard[];
+
+	constructor(
+		store: LogStore,
+		stream: StreamLog,
+		shards: readonly ShardLog[],
+		identity: { readonly address: StreamAddress; readonly id: string; readonly opener: Opener },
+		describe: () => Promise<StreamInfo>,
+	) {
+		this.address = identity.address;
+		this.id = identity.id;
+		this.#stream = stream;
+		this.#describe = describe;
+		this.#shards = shards.map((shard) => new LocalShard(store, shard, identity.opener));
+	}
+
+	get kind(): StreamKind {
+		return this.#stream.kind;
+	}
+
+	async info(): Promise<StreamInfo> {
+		if (this.#stream.deleted !== undefined) throw this.#stream.deleted;
+		return await this.#describe();
+	}
+
+	shard(index: number): EngineShard {
+		const shard = this.#shards[index];
+		if (shard === undefined) throw fail("INVALID_OPTION", `${this.#stream.name} has no shard ${index}`);
+		return shard;
+	}
+}
+
+class LocalShard implements EngineShard {
+	readonly #store: LogStore;
+	readonly #shard: ShardLog;
+	readonly #opener: Opener;
+
+	constructor(store: LogStore, shard: ShardLog, opener: Opener) {
+		this.#store = store;
+		this.#shard = shard;
+		this.#opener = opener;
+	}
+
+	get acceptedTail(): number {
+		return this.#shard.acceptedTail;
+	}
+
+	acceptsNow(bytes: number): boolean {
+		return this.#store.admission.hasRoom(bytes);
+	}
+
+	submit(parts: readonly Uint8Array[], options: SubmitOptions, completion: Completion): number {
+		if (!this.#opener.closed) return this.#shard.submit(parts, options, completion);
+		queueMicrotask(() => completion.fail(closedError()));
+		return Number.NaN;
+	}
+
+	async bounds(): Promise<ShardBounds> {
+		this.#check();
+		return this.#shard.bounds();
+	}
+
+	async locate(query: PositionQuery): Promise<number> {
+		this.#check();
+		return await this.#shard.locate(query);
+	}
+
+	async read(position: number, maxBytes: number, options?: ReadOptions): Promise<ReadResult> {
+		this.#check();
+		return await this.#shard.read(position, maxBytes, options);
+	}
+
+	async changed(position: number, signal?: AbortSignal): Promise<void> {
+		this.#check();
+		const ended = this.#opener.signal;
+		const both = signal === undefined ? ended : AbortSignal.any([signal, ended]);
+		try {
+			await this.#shard.changed(position, both);
+		} catch (error) {
+			throw ended.aborted && !signal?.aborted ? closedError() : error;
+		}
+	}
+
+	async truncateBefore(position: number): Promise<number> {
+		this.#check();
+		return await this.#shard.truncateBefore(position);
+	}
+
+	async seal(): Promise<number> {
+		this.#check();
+		return await this.#shard.seal();
+	}
+
+	#check(): void {
+		if (this.#opener.closed) throw closedError();
+	}
+}
+
+/** The error for a store that its opener has closed. */
+export function closedError(): StreambedError {
+	return fail("CLOSED", "the store is closed");
+}

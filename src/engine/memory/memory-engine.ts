@@ -1,0 +1,199 @@
+/** The memory engine: the whole contract without a disk, for tests and for data that need not last. */
+import { type Clock, systemClock } from "../../core/clock.ts";
+import { fail, type StreambedError } from "../../core/errors.ts";
+import { defaultLimits, type Limits } from "../../core/limits.ts";
+import { formatAddress, type StreamAddress } from "../../core/names.ts";
+import { newUuid, type Random, systemRandom } from "../../core/random.ts";
+import { applyUpdate, type StreamConfig, type StreamKind, type StreamUpdate } from "../../core/stream-config.ts";
+import {
+	compareAddresses,
+	type Engine,
+	type EngineShard,
+	type EngineStats,
+	type EngineStream,
+	type ListQuery,
+	type StreamInfo,
+	type StreamSummary,
+} from "../contract.ts";
+import type { Durability, Manifest } from "../manifest.ts";
+import { MemoryRounds } from "./memory-rounds.ts";
+import { MemoryShard } from "./memory-shard.ts";
+
+/** What the memory engine can do. */
+export const memoryManifest: Manifest = Object.freeze({
+	engine: "memory",
+	persistent: false,
+	kinds: ["bytes"],
+	densePositions: true,
+	retention: false,
+	producers: false,
+	multipart: false,
+	readersBesideOwner: false,
+	durability: ["memory"],
+} as const);
+
+/** Settings of a memory engine. */
+export interface MemoryOptions {
+	readonly limits?: Limits;
+	readonly clock?: Clock;
+	readonly random?: Random;
+	/** Where streams begin. Default 0; tests of large positions begin higher. */
+	readonly firstPosition?: number;
+}
+
+/** Makes an empty memory engine. */
+export function createMemoryEngine(options: MemoryOptions = {}): Engine {
+	return new MemoryEngine(options);
+}
+
+class MemoryEngine implements Engine {
+	readonly manifest: Manifest = memoryManifest;
+	readonly durability: Durability = "memory";
+	readonly #limits: Limits;
+	readonly #clock: Clock;
+	readonly #random: Random;
+	readonly #firstPosition: number;
+	readonly #rounds: MemoryRounds;
+	readonly #streams = new Map<string, MemoryStream>();
+
+	constructor(options: MemoryOptions) {
+		this.#limits = options.limits ?? defaultLimits;
+		this.#clock = options.clock ?? systemClock;
+		this.#random = options.random ?? systemRandom;
+		this.#firstPosition = options.firstPosition ?? 0;
+		this.#rounds = new MemoryRounds(this.#limits, this.#clock);
+	}
+
+	get appendBytes(): number {
+		return this.#limits.appendBytes;
+	}
+
+	async createStream(address: StreamAddress, config: StreamConfig): Promise<EngineStream> {
+		this.#assertOpen();
+		const name = formatAddress(address);
+		if (this.#streams.has(name)) throw fail("EXISTS", `stream ${name} exists already`);
+		const shard = new MemoryShard(name, this.#rounds, this.#firstPosition);
+		const stream = new MemoryStream(address, newUuid(this.#random), config, this.#clock.now(), shard);
+		this.#streams.set(name, stream);
+		return stream;
+	}
+
+	async openStream(address: StreamAddress): Promise<EngineStream> {
+		return this.#find(address);
+	}
+
+	async listStreams(query: ListQuery): Promise<readonly StreamSummary[]> {
+		this.#assertOpen();
+		const { scope, prefix = "", after } = query;
+		return [...this.#streams.values()]
+			.filter(({ address }) => scope === undefined || address.scope === scope)
+			.filter(({ address }) => (scope === undefined ? formatAddress(address) : address.stream).startsWith(prefix))
+			.filter(({ address }) => after === undefined || compareAddresses(address, after) > 0)
+			.sort((a, b) => compareAddresses(a.address, b.address))
+			.slice(0, query.limit)
+			.map((stream) => stream.summary());
+	}
+
+	async updateStream(address: StreamAddress, change: StreamUpdate): Promise<StreamInfo> {
+		const stream = this.#find(address);
+		stream.config = applyUpdate(stream.config, change);
+		return await stream.info();
+	}
+
+	async deleteStream(address: StreamAddress): Promise<void> {
+		const stream = this.#find(address);
+		this.#streams.delete(formatAddress(address));
+		stream.memory.delete();
+	}
+
+	stats(): EngineStats {
+		const { rounds, appends, appendedBytes, pendingBytes } = this.#rounds;
+		return {
+			streams: this.#streams.size,
+			rounds,
+			appends,
+			appendedBytes,
+			pendingBytes,
+			cachedBytes: 0,
+			journalBytes: 0,
+			journalLiveBytes: 0,
+			checkpoints: 0,
+			disk: { reads: 0, readBytes: 0, writes: 0, writtenBytes: 0, syncs: 0 },
+			recovery: { clean: true, rounds: 0, redoneBytes: 0, tailCutBytes: 0 },
+		};
+	}
+
+	async checkpoint(address?: StreamAddress): Promise<void> {
+		this.#assertOpen();
+		if (address !== undefined) this.#find(address);
+	}
+
+	async close(): Promise<void> {
+		if (this.#rounds.closed) return await this.#rounds.drained();
+		this.#rounds.closed = true;
+		await this.#rounds.drained();
+		for (const stream of this.#streams.values()) stream.memory.end(this.#rounds.closedError());
+		this.#streams.clear();
+	}
+
+	#find(address: StreamAddress): MemoryStream {
+		this.#assertOpen();
+		const stream = this.#streams.get(formatAddress(address));
+		if (stream === undefined) throw notFound(address);
+		return stream;
+	}
+
+	#assertOpen(): void {
+		if (this.#rounds.closed) throw this.#rounds.closedError();
+	}
+}
+
+class MemoryStream implements EngineStream {
+	readonly address: StreamAddress;
+	readonly id: string;
+	readonly memory: MemoryShard;
+	config: StreamConfig;
+	readonly #createdAt: number;
+
+	constructor(address: StreamAddress, id: string, config: StreamConfig, createdAt: number, memory: MemoryShard) {
+		this.address = address;
+		this.id = id;
+		this.config = config;
+		this.memory = memory;
+		this.#createdAt = createdAt;
+	}
+
+	get kind(): StreamKind {
+		return this.config.kind;
+	}
+
+	shard(_index: number): EngineShard {
+		return this.memory;
+	}
+
+	summary(): StreamSummary {
+		const { kind, shards, tags } = this.config;
+		return { ...this.address, id: this.id, kind, shards, createdAt: this.#createdAt, tags };
+	}
+
+	async info(): Promise<StreamInfo> {
+		const { sealed } = await this.memory.bounds();
+		const { kind, retention, segmentBytes, tags } = this.config;
+		return {
+			...this.address,
+			id: this.id,
+			kind,
+			sealed,
+			durability: "memory",
+			retention,
+			segmentBytes,
+			tags,
+			createdAt: this.#createdAt,
+			shards: [this.memory.describe()],
+		};
+	}
+}
+
+function notFound(address: StreamAddress): StreambedError {
+	return fail("NOT_FOUND", `there is no stream ${formatAddress(address)}`);
+}
