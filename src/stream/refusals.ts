@@ -1,0 +1,23 @@
+/** What the manifest of an engine denies is refused here, so that all engines refuse it alike. */
+import { fail } from "../core/errors.ts";
+import type { Retention, StreamConfig } from "../core/stream-config.ts";
+import type { Manifest } from "../engine/manifest.ts";
+
+/** Throws STREAMBED_UNSUPPORTED if the engine can't hold a stream of this configuration. */
+export function refuseConfig(config: StreamConfig, manifest: Manifest, what: string): void {
+	if (!manifest.kinds.includes(config.kind)) {
+		throw fail("UNSUPPORTED", `${what}: the ${manifest.engine} engine has no streams of kind ${config.kind}`, {
+			hint: `It has: ${manifest.kinds.join(", ")}.`,
+			details: { kind: config.kind, kinds: manifest.kinds },
+		});
+	}
+	refuseRetention(config.retention, manifest, what);
+}
+
+/** Throws STREAMBED_UNSUPPORTED if rules are given that the engine would not carry out. */
+export function refuseRetention(retention: Retention | undefined, manifest: Manifest, what: string): void {
+	if (manifest.retention || retention === undefined || Object.keys(retention).length === 0) return;
+	throw fail("UNSUPPORTED", `${what}: the ${manifest.engine} engine has no retention`, {
+		hint: "Leave it out, and call truncateBefore where data should go.",
+	});
+}

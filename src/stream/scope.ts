@@ -1,0 +1,154 @@
+/** A scope: the streams under one name. */
+import { fail, StreambedError } from "../core/errors.ts";
+import { checkScopeName, checkStreamName, formatAddress, type StreamAddress } from "../core/names.ts";
+import { describe, rejectUnknown, requireInteger } from "../core/options.ts";
+import { resolveStreamConfig, type StreamConfig, type StreamOptions } from "../core/stream-config.ts";
+import type { StreamInfo, StreamSummary } from "../engine/contract.ts";
+import { ByteStream } from "./byte-stream.ts";
+import { refuseConfig } from "./refusals.ts";
+import { type StoreContext, StreamAccess } from "./stream-access.ts";
+
+/** Which streams to list. */
+export interface ListOptions {
+	/** Only streams whose name begins like this. */
+	readonly prefix?: string | undefined;
+	/** Only streams after this name: the last one of the page before. */
+	readonly after?: string | undefined;
+	/** At most so many. Default 1,000. */
+	readonly limit?: number | undefined;
+}
+
+/** Streams in a page of a listing when nothing else is asked for. */
+const defaultListLimit: number = 1000;
+
+/** The streams under one name. Costs nothing and needs no closing; a scope exists while it has a stream. */
+export class Scope {
+	/** The scope's name. */
+	readonly name: string;
+	readonly #context: StoreContext;
+
+	/** Made by `store.scope()`. */
+	constructor(context: StoreContext, name: string) {
+		this.name = checkScopeName(name);
+		this.#context = context;
+	}
+
+	/**
+	 * Makes a stream, durably, and returns it open.
+	 * @throws EXISTS, INVALID_NAME, INVALID_OPTION, UNSUPPORTED, READ_ONLY, DISK_FULL
+	 */
+	async create(stream: string, options: StreamOptions = {}): Promise<ByteStream> {
+		const address = this.#address(stream);
+		const config = this.#config(address, options);
+		return new ByteStream(await this.#create(address, config));
+	}
+
+	/**
+	 * Returns a stream, made if it is missing. One that exists must have the settings that are given; those that are
+	 * left out may be what they are.
+	 * @throws EXISTS{different} if a setting differs
+	 */
+	async ensure(stream: string, options: StreamOptions = {}): Promise<ByteStream> {
+		const address = this.#address(stream);
+		const config = this.#config(address, options);
+		// Between looking and making, another may make or delete it: look again, but not for ever.
+		for (let tries = 3; ; tries--) {
+			const existing = await this.#openIfThere(address);
+			if (existing !== undefined) {
+				const info = await (await existing.stream()).info();
+				refuseDifferent(info, config, options);
+				return new ByteStream(existing);
+			}
+			try {
+				return new ByteStream(await this.#create(address, config));
+			} catch (error) {
+				if (tries === 0 || !StreambedError.is(error, "STREAMBED_EXISTS")) throw error;
+			}
+		}
+	}
+
+	/** A handle to a stream, which need not exist before its first use. */
+	stream(name: string): ByteStream {
+		return new ByteStream(new StreamAccess(this.#context, this.#address(name)));
+	}
+
+	/** Streams of this scope in the order of their names (by UTF-16 code units). */
+	async list(options: ListOptions = {}): Promise<readonly StreamSummary[]> {
+		const { prefix, after, limit } = checkListOptions(options);
+		this.#context.assertOpen();
+		return await this.#context.engine.listStreams({
+			scope: this.name,
+			limit,
+			...(prefix === undefined ? {} : { prefix }),
+			...(after === undefined ? {} : { after: { scope: this.name, stream: after } }),
+		});
+	}
+
+	/** Deletes a stream with all its data; handles to it fail with NOT_FOUND from then on. @throws NOT_FOUND */
+	async delete(name: string): Promise<void> {
+		const address = this.#address(name);
+		this.#context.assertOpen();
+		await this.#context.engine.deleteStream(address);
+	}
+
+	#address(stream: string): StreamAddress {
+		return { scope: this.name, stream: checkStreamName(stream) };
+	}
+
+	#config(address: StreamAddress, options: StreamOptions): StreamConfig {
+		const config = resolveStreamConfig(options);
+		refuseConfig(config, this.#context.engine.manifest, `creation of ${formatAddress(address)}`);
+		return config;
+	}
+
+	async #create(address: StreamAddress, config: StreamConfig): Promise<StreamAccess> {
+		this.#context.assertOpen();
+		return new StreamAccess(this.#context, address, await this.#context.engine.createStream(address, config));
+	}
+
+	async #openIfThere(address: StreamAddress): Promise<StreamAccess | undefined> {
+		const access = new StreamAccess(this.#context, address);
+		try {
+			await access.stream();
+			return access;
+		} catch (error) {
+			if (StreambedError.is(error, "STREAMBED_NOT_FOUND")) return undefined;
+			throw error;
+		}
+	}
+}
+
+/** Checks what a user gave to a listing. */
+export function checkListOptions(given: ListOptions): { prefix?: string; after?: string; limit: number } {
+	rejectUnknown(given, ["prefix", "after", "limit"], "the options of list");
+	for (const name of ["prefix", "after"] as const) {
+		const value = given[name];
+		if (value !== undefined && typeof value !== "string") {
+			throw fail("INVALID_OPTION", `${name} must be a string, not ${describe(value)}`, { details: { option: name } });
+		}
+	}
+	return {
+		limit: requireInteger(given.limit ?? defaultListLimit, "limit", 1),
+		...(given.prefix === undefined ? {} : { prefix: given.prefix }),
+		...(given.after === undefined ? {} : { after: given.after }),
+	};
+}
+
+function refuseDifferent(info: StreamInfo, wanted: StreamConfig, given: StreamOptions): void {
+	const found: StreamConfig = { ...info, shards: info.shards.length };
+	const different = (Object.keys(given) as (keyof StreamConfig)[]).filter(
+		(name) => given[name] !== undefined && canonical(found[name]) !== canonical(wanted[name]),
+	);
+	if (different.length === 0) return;
+	const list = different.map((name) => `${name} is ${canonical(found[name])}, not ${canonical(wanted[name])}`);
+	throw fail("EXISTS", `${formatAddress(info)} exists with other settings: ${list.join("; ")}`, {
+		hint: "Leave out what may differ, or change it with update().",
+		details: { different },
+	});
+}
+
+/** A value as text, with the keys of an object in order. */
+function canonical(value: unknown): string {
+	if (typeof value !== "object" || value === null) return JSON.stringify(value);
+	return JSON.stringify(Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))));
+}

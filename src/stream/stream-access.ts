@@ -1,0 +1,79 @@
+/** A stream as all handles to it share it: opened at first use, once, and never after the store was closed. */
+import { fail } from "../core/errors.ts";
+import { formatAddress, type StreamAddress } from "../core/names.ts";
+import type { Engine, EngineShard, EngineStream } from "../engine/contract.ts";
+
+/** What the handles of a store need of it. */
+export interface StoreContext {
+	readonly engine: Engine;
+	/** Throws STREAMBED_CLOSED once `close()` was called. */
+	assertOpen(): void;
+	/** The same as a question, for paths that are called millions of times. */
+	isOpen(): boolean;
+	/** What the store closes, flushing it, before it closes the engine. */
+	readonly writers: Set<{ close(): Promise<void> }>;
+}
+
+/** Opens one stream lazily and hands out its only shard. */
+export class StreamAccess {
+	readonly context: StoreContext;
+	readonly address: StreamAddress;
+	/** `scope/stream`. */
+	readonly label: string;
+	#stream: EngineStream | undefined;
+	#opening: Promise<EngineStream> | undefined;
+	#shard: EngineShard | undefined;
+
+	constructor(context: StoreContext, address: StreamAddress, stream?: EngineStream) {
+		this.context = context;
+		this.address = address;
+		this.label = formatAddress(address);
+		if (stream !== undefined) this.#adopt(stream);
+	}
+
+	/** The shard, if the stream is open already. */
+	get shardNow(): EngineShard | undefined {
+		return this.#shard;
+	}
+
+	/** The open stream. A failure is not kept: the next call tries again. */
+	stream(): Promise<EngineStream> {
+		try {
+			this.context.assertOpen();
+		} catch (error) {
+			return Promise.reject(error);
+		}
+		if (this.#stream !== undefined) return Promise.resolve(this.#stream);
+		this.#opening ??= this.#open();
+		return this.#opening;
+	}
+
+	/** The shard of the open stream. */
+	async shard(): Promise<EngineShard> {
+		return this.#shardOf(await this.stream());
+	}
+
+	async #open(): Promise<EngineStream> {
+		try {
+			return this.#adopt(await this.context.engine.openStream(this.address));
+		} finally {
+			this.#opening = undefined;
+		}
+	}
+
+	#adopt(stream: EngineStream): EngineStream {
+		if (stream.kind !== "bytes") {
+			throw fail("WRONG_KIND", `${this.label} is a stream of kind ${stream.kind}, not bytes`, {
+				details: { kind: stream.kind },
+			});
+		}
+		this.#stream = stream;
+		this.#shardOf(stream);
+		return stream;
+	}
+
+	#shardOf(stream: EngineStream): EngineShard {
+		this.#shard ??= stream.shard(0);
+		return this.#shard;
+	}
+}

@@ -1,0 +1,4 @@
+/** Helpers for tests: of engines, and of programs that use Streambed. */
+export { engineSuiteCases, testEngine } from "./engine-suite.ts";
+export type { EngineUnderTest, SuiteMatchers, SuiteStore, SuiteStoreOptions } from "./engine-suite-context.ts";
+export { ManualClock } from "./manual-clock.ts";
