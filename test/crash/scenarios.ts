@@ -1,0 +1,91 @@
+/** Short lives of a store, step by step, that note in models what they asked for and what they were promised. */
+import type { Store } from "../../src/index.ts";
+import { patterned } from "../unit/log/pattern.ts";
+import { StreamModel } from "./stream-model.ts";
+
+/** Scope of all streams in these tests. */
+export const SCOPE = "crash";
+
+/** A store being used, and what is known of its streams. */
+export class Life {
+	readonly models: Map<string, StreamModel>;
+	#store: Store;
+	/** Called whenever something was asked for or promised. */
+	onNews: () => void = () => {};
+
+	constructor(store: Store, models: Map<string, StreamModel> = new Map()) {
+		this.#store = store;
+		this.models = models;
+	}
+
+	model(name: string): StreamModel {
+		return this.models.get(name) as StreamModel;
+	}
+
+	async create(name: string, segmentBytes = 65_536): Promise<void> {
+		const model = new StreamModel(name, this.models.size);
+		this.models.set(name, model);
+		model.createAsked = true;
+		this.onNews();
+		await this.#store.scope(SCOPE).create(name, { segmentBytes });
+		model.created = true;
+		this.onNews();
+	}
+
+	async append(name: string, bytes: number): Promise<void> {
+		const model = this.model(name);
+		const stream = this.#store.scope(SCOPE).stream(name);
+		await stream.open();
+		// From here to the submission nothing comes between: appends take effect in the order of these lines.
+		const from = model.next;
+		model.submitted(from + bytes);
+		this.onNews();
+		const { to } = await stream.append(patterned(model.number, from, bytes));
+		if (to !== from + bytes) throw new Error(`an append to ${name} landed at ${to - bytes}, not at ${from}`);
+		model.acknowledge(to);
+		this.onNews();
+	}
+
+	/** Several appends in flight at the same time; fails like the first of them that fails. */
+	async appendAll(name: string, sizes: readonly number[]): Promise<void> {
+		const outcomes = await Promise.allSettled(sizes.map((bytes) => this.append(name, bytes)));
+		for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+	}
+
+	async truncate(name: string, at: number): Promise<void> {
+		const model = this.model(name);
+		model.truncateAsked(at);
+		this.onNews();
+		await this.#store.scope(SCOPE).stream(name).truncateBefore(at);
+		model.truncated(at);
+		this.onNews();
+	}
+
+	async seal(name: string): Promise<void> {
+		const model = this.model(name);
+		model.sealAsked = true;
+		this.onNews();
+		await this.#store.scope(SCOPE).stream(name).seal();
+		model.sealed = true;
+		this.onNews();
+	}
+
+	async delete(name: string): Promise<void> {
+		const model = this.model(name);
+		model.deleteAsked = true;
+		this.onNews();
+		await this.#store.scope(SCOPE).delete(name);
+		model.deleted = true;
+		this.onNews();
+	}
+}
+
+/** A copy of models that later promises do not change. */
+export function copyModels(models: ReadonlyMap<string, StreamModel>): Map<string, StreamModel> {
+	return new Map(
+		[...models].map(([name, model]) => {
+			const copy = Object.assign(new StreamModel(name, model.number), model);
+			return [name, Object.assign(copy, { ends: [...model.ends], heads: [...model.heads] })];
+		}),
+	);
+}
