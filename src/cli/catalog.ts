@@ -1,0 +1,28 @@
+/** All commands, in the order of the help. A new command is a file in commands/ and a line here. */
+import type { CommandSpec } from "./command.ts";
+import { append } from "./commands/append.ts";
+import { checkpoint } from "./commands/checkpoint.ts";
+import { create } from "./commands/create.ts";
+import { deleteStream } from "./commands/delete.ts";
+import { explain } from "./commands/explain.ts";
+import { info } from "./commands/info.ts";
+import { list } from "./commands/list.ts";
+import { read } from "./commands/read.ts";
+import { seal } from "./commands/seal.ts";
+import { truncate } from "./commands/truncate.ts";
+import { verify } from "./commands/verify.ts";
+
+/** The commands of this version. */
+export const commands: readonly CommandSpec[] = [
+	append,
+	read,
+	truncate,
+	seal,
+	create,
+	list,
+	info,
+	deleteStream,
+	verify,
+	checkpoint,
+	explain,
+];

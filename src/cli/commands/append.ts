@@ -1,0 +1,206 @@
+/** `streambed append`: files or standard input, chunk by chunk, into a byte stream. */
+import { fail, StreambedError } from "../../core/errors.ts";
+import { defaultLimits } from "../../core/limits.ts";
+import type { Appended, ByteStream, ByteWriter } from "../../index.ts";
+import { Acknowledgements } from "../acknowledgements.ts";
+import { type CommandContext, type CommandSpec, type OptionValues, streamArgument, textOption } from "../command.ts";
+import { asStreambedError } from "../error-text.ts";
+import { type Input, openInput } from "../input.ts";
+import { type OpenStream, withStream } from "../open-store.ts";
+import { ClosedPipe } from "../output.ts";
+import { Progress } from "../progress.ts";
+import { formatBytes, formatCount, formatSeconds, parseCount, parseSize } from "../units.ts";
+
+const defaultChunkBytes = 64 * 1024;
+/** Bytes on their way to the disk; input waits beyond that. At least two chunks. */
+const inFlightBytes = 8 * 1024 * 1024;
+
+/** Appends bytes. */
+export const append: CommandSpec = {
+	name: "append",
+	section: "Data",
+	summary: "Append files or stdin",
+	purpose:
+		"Append files, or standard input, to a byte stream; a missing stream is made.\nInput is stored while it is read, in chunks, each as a whole or not at all.",
+	args: [streamArgument, { term: "[file...]", help: "appended in order; - or none: standard input" }],
+	options: [
+		{ flags: "--chunk <size>", help: "largest append, 1B to 8MiB (default 64KiB)" },
+		{ flags: "--expect <n>", help: "offset that the tail must have before the first chunk" },
+		{ flags: "--acks", help: "print a line of JSON for each chunk once it is durable" },
+		{ flags: "--no-create", help: "fail if the stream is missing" },
+	],
+	later: [
+		{ flags: "--lines", needs: "record streams" },
+		{ flags: "--records <file>", needs: "record streams" },
+		{ flags: "--key <key>", needs: "record streams" },
+		{ flags: "--key-field <field>", needs: "record streams" },
+		{ flags: "--shard <n>", needs: "record streams" },
+		{ flags: "--producer <id:epoch:seq>", needs: "producers" },
+	],
+	examples: [
+		"streambed append cam/raw film.mp4",
+		"cat film.mp4 | streambed append ./data/cam/raw --chunk 1MiB",
+		"tail -f app.log | streambed append web/log --expect 0 --acks",
+	],
+	exits: {
+		2: "wrong name or option",
+		3: "no such stream, with --no-create",
+		4: "sealed, or the tail is not where --expect says",
+		6: "another process owns the store, or the disk is full",
+		8: "it is unknown whether a chunk was stored",
+	},
+	run,
+};
+
+async function run(context: CommandContext, args: readonly string[], options: OptionValues): Promise<void> {
+	const [address = "", ...files] = args;
+	const chunk = textOption(options, "chunk");
+	const chunkBytes = chunk === undefined ? defaultChunkBytes : parseSize(chunk, "--chunk");
+	if (chunkBytes < 1 || chunkBytes > defaultLimits.appendBytes) {
+		throw fail("INVALID_OPTION", `--chunk must be from 1B to ${formatBytes(defaultLimits.appendBytes)}, not ${chunk}`);
+	}
+	const expect = textOption(options, "expect");
+	const plan: Plan = {
+		chunkBytes,
+		expect: expect === undefined ? undefined : parseCount(expect, "--expect"),
+		acks: options.acks === true,
+	};
+	const input = openInput(files, context.io);
+	const create = options.create !== false;
+	await withStream(context, address, create ? "create" : "write", async (open) => {
+		if (create) await makeMissing(context, open);
+		const done = await appendAll(context, open, input, plan);
+		await summarize(context, open, done, plan);
+	});
+}
+
+interface Plan {
+	readonly chunkBytes: number;
+	readonly expect: number | undefined;
+	readonly acks: boolean;
+}
+
+interface Done {
+	readonly appends: number;
+	readonly bytes: number;
+	readonly from: number | undefined;
+	readonly to: number | undefined;
+	readonly elapsedMs: number;
+}
+
+async function makeMissing(context: CommandContext, { store, stream, place, name }: OpenStream): Promise<void> {
+	try {
+		await stream.info();
+	} catch (error) {
+		if (!StreambedError.is(error, "STREAMBED_NOT_FOUND")) throw error;
+		await store.scope(place.scope).create(place.stream);
+		context.out.say(`created ${name} in ${place.store.shown}`);
+	}
+}
+
+/** Appends all of the input; an error tells in its details up to where it is durable. */
+async function appendAll(context: CommandContext, open: OpenStream, input: Input, plan: Plan): Promise<Done> {
+	const stop = new AbortController();
+	const signal = AbortSignal.any([context.signal, stop.signal]);
+	// Not among lines that somebody types, nor among acknowledgements on the same terminal.
+	const quiet = context.global.quiet || context.io.stdin.isTTY === true || (plan.acks && context.out.showsData);
+	const progress = new Progress(context, "append", input.totalBytes, quiet);
+	const print = plan.acks ? printer(context) : () => {};
+	const acknowledged = new Acknowledgements(
+		(result) => {
+			progress.update(acknowledged.bytes);
+			return print(result);
+		},
+		() => stop.abort(),
+	);
+	try {
+		await pump(open.stream, input.chunks(plan.chunkBytes, signal), plan, acknowledged);
+	} catch (error) {
+		progress.stop();
+		const { bytes, to } = acknowledged;
+		if (to !== undefined && !plan.acks) {
+			context.out.say(`appended only ${formatBytes(bytes)} of the input to ${open.name}, up to ${formatCount(to)}`);
+		}
+		throw withPosition(error, acknowledged);
+	}
+	progress.stop();
+	const { appends, bytes, from, to } = acknowledged;
+	return { appends, bytes, from, to, elapsedMs: progress.elapsedMs };
+}
+
+/**
+ * Hands over chunks as they come, many at a time. The writer is conditional: after a failure it takes nothing more, so
+ * that what is stored is always a beginning of the input.
+ */
+async function pump(
+	stream: ByteStream,
+	chunks: AsyncGenerator<Uint8Array>,
+	plan: Plan,
+	acknowledged: Acknowledgements,
+): Promise<void> {
+	const maxInFlightBytes = Math.max(inFlightBytes, 2 * plan.chunkBytes);
+	let writer: ByteWriter | undefined;
+	let expect = plan.expect;
+	const [ended] = await Promise.allSettled([
+		(async () => {
+			for await (const chunk of chunks) {
+				if (expect !== undefined) {
+					await acknowledged.add(stream.append(chunk, { expect }));
+					await acknowledged.settled();
+					expect = undefined;
+					continue;
+				}
+				writer ??= stream.writer({ maxInFlightBytes, conditional: true });
+				const ticket = writer.write(chunk);
+				await acknowledged.add(ticket.durable);
+				await ticket;
+			}
+			// No input at all: the condition is checked all the same.
+			if (expect !== undefined) await stream.append(new Uint8Array(0), { expect });
+		})(),
+	]);
+	// When the input ends badly, what was taken of it is still stored, and its answers are told.
+	try {
+		await acknowledged.settled();
+		if (ended.status === "rejected") throw ended.reason;
+	} finally {
+		// Its failures have been told by the acknowledgements.
+		await writer?.close().catch(() => {});
+	}
+}
+
+/** Prints answers; once nobody reads them the input is still stored. */
+function printer(context: CommandContext): (result: Appended) => Promise<void> {
+	return async ({ from, to, duplicate }) => {
+		if (context.out.closed) return;
+		try {
+			await context.out.json({ shard: 0, from, to, duplicate });
+		} catch (error) {
+			if (!(error instanceof ClosedPipe)) throw error;
+			context.out.say("nobody reads the acknowledgements any more; appending goes on");
+		}
+	};
+}
+
+/** The error, with the end of what is stored: `acknowledgedTo`, and in bytes of the input. */
+function withPosition(thrown: unknown, { to, bytes }: Acknowledgements): StreambedError {
+	const error = asStreambedError(thrown);
+	const details = { ...error.details, acknowledgedTo: to ?? null, acknowledgedBytes: bytes };
+	return new StreambedError(error.code, error.message, { hint: error.hint, details, cause: error });
+}
+
+async function summarize(
+	context: CommandContext,
+	{ stream, place, name }: OpenStream,
+	done: Done,
+	plan: Plan,
+): Promise<void> {
+	if (plan.acks) return;
+	const { tail } = (await stream.info()).shards[0] ?? { tail: 0 };
+	const { appends, from = tail, to = tail } = done;
+	if (context.global.json) {
+		await context.out.json({ scope: place.scope, stream: place.stream, appends, from, to });
+	}
+	const time = done.elapsedMs >= 500 ? ` in ${formatSeconds(done.elapsedMs)}` : "";
+	context.out.say(`appended ${formatBytes(done.bytes)} to ${name}${time}, tail ${formatCount(to)}`);
+}

@@ -1,0 +1,53 @@
+/** `streambed checkpoint`: makes the files of streams complete, so that they can be copied. */
+import type { StreamAddress } from "../../core/names.ts";
+import type { Store, StreamInfo } from "../../index.ts";
+import { resolvePrefix } from "../address.ts";
+import type { CommandContext, CommandSpec } from "../command.ts";
+import { withStore, withStream } from "../open-store.ts";
+import { streamInfos, streamPages } from "../stream-pages.ts";
+import { formatBytes, formatCount } from "../units.ts";
+
+/** Completes segment files from the journal. */
+export const checkpoint: CommandSpec = {
+	name: "checkpoint",
+	section: "Care",
+	summary: "Complete files on disk",
+	purpose: "Bring the files of one stream, or of all, up to date with the journal, and\nsync them.",
+	args: [{ term: "[stream]", help: "scope/stream or a path; none or a store's path: all streams" }],
+	options: [],
+	later: [],
+	examples: ["streambed checkpoint", "streambed checkpoint cam/raw", "streambed checkpoint ./data --json"],
+	exits: { 2: "wrong name or option", 3: "no such store or stream", 6: "another process owns the store" },
+	run,
+};
+
+async function run(context: CommandContext, [text]: readonly string[]): Promise<void> {
+	const { store: place, prefix } = resolvePrefix(text, context.address);
+	const done =
+		prefix === "" || text === undefined
+			? await withStore(context, place, "write", (store) => complete(store))
+			: await withStream(context, text, "write", ({ store, place }) => complete(store, place));
+	if (context.global.json) await context.out.json(done);
+	else
+		await context.out.line(
+			`checkpoint of ${formatCount(done.streams)} ${done.streams === 1 ? "stream" : "streams"} with ${formatBytes(done.bytes)}`,
+		);
+}
+
+/** Counts what is complete afterwards. */
+async function complete(store: Store, address?: StreamAddress): Promise<{ streams: number; bytes: number }> {
+	const total = { streams: 0, bytes: 0 };
+	const add = ({ shards }: StreamInfo): void => {
+		total.streams++;
+		for (const { bytes } of shards) total.bytes += bytes;
+	};
+	if (address !== undefined) {
+		const stream = store.scope(address.scope).stream(address.stream);
+		await store.checkpoint(stream);
+		add(await stream.info());
+	} else {
+		await store.checkpoint();
+		for await (const page of streamPages(store, "")) for (const info of await streamInfos(store, page)) add(info);
+	}
+	return total;
+}

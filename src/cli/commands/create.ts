@@ -1,0 +1,83 @@
+/** `streambed create`: makes a stream. */
+import { fail } from "../../core/errors.ts";
+import { describe } from "../../core/options.ts";
+import { resolveStreamConfig, type StreamOptions } from "../../core/stream-config.ts";
+import { type CommandContext, type CommandSpec, type OptionValues, streamArgument, textOption } from "../command.ts";
+import { withStream } from "../open-store.ts";
+import { unsupported } from "../program.ts";
+import { parseCount, parseSize } from "../units.ts";
+
+/** Makes a stream, and its store if there is none yet. */
+export const create: CommandSpec = {
+	name: "create",
+	section: "Streams",
+	summary: "Make a stream",
+	purpose: "Make a stream, and its store if there is none yet.",
+	args: [streamArgument],
+	options: [
+		{ flags: "--if-missing", help: "succeed if it exists with the same settings" },
+		{ flags: "--kind <kind>", help: "bytes (default)" },
+		{ flags: "--shards <n>", help: "1 (default): a byte stream has one shard" },
+		{ flags: "--segment-bytes <size>", help: "size of its files, 64KiB to 1GiB (default 64MiB)" },
+		{ flags: "--tag <name=value>", help: "a label; may be repeated", repeated: true },
+	],
+	later: [
+		{ flags: "--retention <age>", needs: "retention" },
+		{ flags: "--retention-bytes <size>", needs: "retention" },
+		{ flags: "--retention-max-bytes <size>", needs: "retention" },
+	],
+	examples: [
+		"streambed create cam/raw",
+		"streambed create ./data/cam/raw --if-missing",
+		"streambed create cam/raw --segment-bytes 256MiB --tag site=north --json",
+	],
+	exits: {
+		2: "wrong name or option",
+		4: "it exists, or exists with other settings",
+		6: "another process owns the store",
+	},
+	run,
+};
+
+async function run(context: CommandContext, [address = ""]: readonly string[], options: OptionValues): Promise<void> {
+	const config = configOf(options);
+	// Checked before a store is made for it.
+	resolveStreamConfig(config);
+	const ensure = options.ifMissing === true;
+	await withStream(context, address, "create", async ({ store, place, name }) => {
+		const scope = store.scope(place.scope);
+		const stream = ensure ? await scope.ensure(place.stream, config) : await scope.create(place.stream, config);
+		const { id, kind, shards } = await stream.info();
+		if (context.global.json) {
+			await context.out.json({ scope: place.scope, stream: place.stream, id, kind, shards: shards.length });
+		} else {
+			await context.out.line(`${ensure ? "ready" : "created"} ${name} (${kind}) in ${place.store.shown}`);
+		}
+	});
+}
+
+function configOf(options: OptionValues): StreamOptions {
+	const kind = textOption(options, "kind") ?? "bytes";
+	if (kind === "records") throw unsupported("--kind records", "record streams");
+	if (kind !== "bytes") throw fail("INVALID_OPTION", `--kind must be bytes, not ${describe(kind)}`);
+	const shards = textOption(options, "shards");
+	const segmentBytes = textOption(options, "segmentBytes");
+	return {
+		kind,
+		...(shards === undefined ? {} : { shards: parseCount(shards, "--shards", 1) }),
+		...(segmentBytes === undefined ? {} : { segmentBytes: parseSize(segmentBytes, "--segment-bytes") }),
+		...(options.tag === undefined ? {} : { tags: tagsOf(options.tag) }),
+	};
+}
+
+function tagsOf(given: unknown): Record<string, string> {
+	const tags: Record<string, string> = {};
+	for (const text of Array.isArray(given) ? given.map(String) : []) {
+		const equals = text.indexOf("=");
+		if (equals < 1) {
+			throw fail("INVALID_OPTION", `--tag must be name=value, not ${describe(text)}`, { details: { option: "--tag" } });
+		}
+		tags[text.slice(0, equals)] = text.slice(equals + 1);
+	}
+	return tags;
+}

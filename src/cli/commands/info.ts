@@ -1,0 +1,47 @@
+/** `streambed info`: shows one stream. */
+import { type CommandContext, type CommandSpec, streamArgument } from "../command.ts";
+import { withStream } from "../open-store.ts";
+import { printable } from "../printable.ts";
+import { formatBytes, formatCount, formatTime } from "../units.ts";
+
+/** Shows what is known of a stream. */
+export const info: CommandSpec = {
+	name: "info",
+	section: "Streams",
+	summary: "Show one stream",
+	purpose: "Show one stream: its settings, and for each shard head, tail and size.\nWorks beside a running owner.",
+	args: [streamArgument],
+	options: [],
+	later: [],
+	examples: ["streambed info cam/raw", "streambed info ./data/cam/raw", "streambed info cam/raw --json"],
+	exits: { 2: "wrong name or option", 3: "no such store or stream" },
+	run,
+};
+
+async function run(context: CommandContext, [address = ""]: readonly string[]): Promise<void> {
+	await withStream(context, address, "read", async ({ stream, name }) => {
+		const known = await stream.info();
+		const { scope, id, kind, sealed, durability, retention, segmentBytes, tags, createdAt, shards } = known;
+		if (context.global.json) {
+			const base = { scope, stream: known.stream, id, kind, sealed, durability, retention };
+			await context.out.json({ ...base, segmentBytes, tags, createdAt, shards });
+			return;
+		}
+		const rows: [string, string][] = [
+			["id", id],
+			["created", formatTime(createdAt)],
+			["durability", durability],
+			["segments of", formatBytes(segmentBytes)],
+		];
+		for (const [tag, value] of Object.entries(tags)) rows.push(["tag", printable(`${tag}=${value}`)]);
+		for (const shard of shards) {
+			if (shards.length > 1) rows.push(["shard", String(shard.shard)]);
+			const files = `${formatCount(shard.segments)} ${shard.segments === 1 ? "segment" : "segments"}`;
+			rows.push(["head", formatCount(shard.head)], ["tail", formatCount(shard.tail)]);
+			rows.push(["size", `${formatBytes(shard.bytes)} in ${files}`], ["last append", formatTime(shard.lastTime)]);
+		}
+		const width = Math.max(...rows.map(([key]) => key.length));
+		const lines = rows.map(([key, value]) => `  ${key.padEnd(width)}   ${value}`);
+		await context.out.line([`${name}   ${kind}${sealed ? ", sealed" : ""}`, ...lines].join("\n"));
+	});
+}

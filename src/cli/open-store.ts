@@ -1,0 +1,85 @@
+/** Opens what an address names, closes it again, and tells the nearest name when a stream is not there. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { fail, StreambedError } from "../core/errors.ts";
+import { formatAddress } from "../core/names.ts";
+import { nearest } from "../core/options.ts";
+import type { ByteStream, Store } from "../index.ts";
+import { resolveStream, type StorePlace, type StreamPlace } from "./address.ts";
+import type { CommandContext } from "./command.ts";
+
+/** How a command opens its store. `read` works beside a running owner; `create` makes a missing store. */
+export type Access = "read" | "write" | "create";
+
+/** A stream to work with. */
+export interface OpenStream {
+	readonly store: Store;
+	readonly stream: ByteStream;
+	readonly place: StreamPlace;
+	/** `scope/stream`. */
+	readonly name: string;
+}
+
+const namesSearched = 1000;
+
+/** Opens the store at `place`, runs `work` and closes the store. */
+export async function withStore<T>(
+	context: CommandContext,
+	place: StorePlace,
+	access: Access,
+	work: (store: Store) => Promise<T>,
+): Promise<T> {
+	if (access !== "create") requireStore(place);
+	context.out.detail(`store ${place.path}, opened to ${access}`);
+	const { open } = await import("../index.ts");
+	const mode = access === "read" ? "read" : "write";
+	const store = await open(place.path, { mode, create: access === "create", signal: context.signal });
+	try {
+		return await work(store);
+	} finally {
+		await store.close();
+	}
+}
+
+/** Throws NOT_FOUND unless there is a store at `place`. */
+export function requireStore(place: StorePlace): void {
+	if (existsSync(join(place.path, "store.json"))) return;
+	throw fail("NOT_FOUND", `no store at ${place.shown}: it holds no store.json`, {
+		hint: "Name a store with --store or STREAMBED_STORE; `create` and `append` make a new one.",
+		details: { path: place.path },
+	});
+}
+
+/** Opens the stream at `address`, runs `work` and closes the store. Nothing is opened before its first use. */
+export async function withStream<T>(
+	context: CommandContext,
+	address: string,
+	access: Access,
+	work: (open: OpenStream) => Promise<T>,
+): Promise<T> {
+	const place = resolveStream(address, context.address, access === "create");
+	const name = formatAddress(place);
+	return withStore(context, place.store, access, async (store) => {
+		const stream = store.scope(place.scope).stream(place.stream);
+		try {
+			return await work({ store, stream, place, name });
+		} catch (error) {
+			throw StreambedError.is(error, "STREAMBED_NOT_FOUND") ? await withGuess(error, store, place) : error;
+		}
+	});
+}
+
+/** The same error with the nearest existing stream in its hint. */
+async function withGuess(error: StreambedError, store: Store, place: StreamPlace): Promise<StreambedError> {
+	const listed = await store.list({ limit: namesSearched }).catch(() => []);
+	const names = listed.map(formatAddress);
+	const guess = nearest(formatAddress(place), names);
+	const shown = place.store.shown;
+	const hint =
+		guess === undefined ? `List what is there with: streambed list --store ${shown}` : `Did you mean ${guess}?`;
+	return new StreambedError(error.code, error.message, {
+		hint,
+		details: { ...error.details, store: shown },
+		cause: error,
+	});
+}

@@ -1,0 +1,82 @@
+/** Holds the documents to what is there: scripts, commands, examples and tests that they name. */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { commands } from "../../src/cli/catalog.ts";
+import { errorTable } from "../../src/core/errors.ts";
+import { firstSnippet } from "./readme-snippet.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const read = (path: string): string => readFileSync(join(root, path), "utf8");
+
+const documents = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"].concat(
+	readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
+		.filter((name) => name.endsWith(".md"))
+		.map((name) => `docs/${name}`),
+);
+
+/** Everything that a pattern's first group finds in the documents, with the place where it was found. */
+function mentions(pattern: RegExp): readonly { readonly word: string; readonly path: string }[] {
+	return documents.flatMap((path) =>
+		Array.from(read(path).matchAll(pattern), (match) => ({ word: match[1] ?? "", path })),
+	);
+}
+
+function unknown(pattern: RegExp, known: readonly string[]): readonly string[] {
+	const found = mentions(pattern);
+	expect(found.length, `mentions of ${pattern}`).toBeGreaterThan(0);
+	return found.filter(({ word }) => !known.includes(word)).map(({ word, path }) => `${path}: ${word}`);
+}
+
+describe("the documents", () => {
+	it("name only npm scripts that exist", () => {
+		const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
+		expect(unknown(/\bnpm run ([a-z][\w:-]*)/g, Object.keys(scripts))).toEqual([]);
+	});
+
+	it("show only commands that exist", () => {
+		const names = commands.map(({ name }) => name);
+		expect(unknown(/\bnpx streambed ([a-z]+)/g, names)).toEqual([]);
+	});
+
+	it("name only error codes that exist", () => {
+		const codes = Object.keys(errorTable).map((code) => `STREAMBED_${code}`);
+		expect(unknown(/\b(STREAMBED_[A-Z]+(?:_[A-Z]+)*)\b/g, [...codes, "STREAMBED_STORE"])).toEqual([]);
+	});
+
+	it("name only files that exist", () => {
+		const paths = /`((?:src|test|scripts|bin|examples|bench|docs)\/[\w./-]*\.(?:ts|js|json|md))`/g;
+		const existing = mentions(paths).filter(({ word }) => existsSync(join(root, word)));
+		const names = existing.map(({ word }) => word);
+		expect(unknown(paths, names)).toEqual([]);
+	});
+
+	it("name only tests that exist", () => {
+		const within = (folder: string): string[] =>
+			readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map((name) => `${folder}/${name}`);
+		const sources = [...within("test"), ...within("src/testing")]
+			.filter((name) => name.endsWith(".ts"))
+			.map((name) => read(name))
+			.join("\n");
+		const claims = Array.from(
+			read("docs/guarantees.md").matchAll(/[“"]([^”"\n]{12,})[”"]/g),
+			(match) => match[1] ?? "",
+		);
+		expect(claims.length).toBeGreaterThan(5);
+		expect(claims.filter((name) => !sources.includes(name))).toEqual([]);
+	});
+});
+
+describe("the README", () => {
+	it("begins with the code of examples/quickstart.ts", () => {
+		const example = read("examples/quickstart.ts")
+			.replace(/^\/\/.*\n/, "")
+			.replace('"../src/index.ts"', '"streambed"');
+		expect(firstSnippet(read("README.md")).code.trim()).toBe(example.trim());
+	});
+
+	it("has at most 250 lines", () => {
+		expect(read("README.md").split("\n").length).toBeLessThanOrEqual(250);
+	});
+});
