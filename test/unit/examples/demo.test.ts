@@ -1,0 +1,119 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { contactSheet } from "../../../examples/demo/contact-sheet.ts";
+import { type ImageRecord, recordImages, sameRecords } from "../../../examples/demo/image-record.ts";
+import { runDemo } from "../../../examples/demo/job.ts";
+import { emptyOutput, imageName, outputFolder } from "../../../examples/demo/output-folder.ts";
+import { formatBytes, Progress, printable } from "../../../examples/demo/progress.ts";
+import type { DemoResult } from "../../../examples/demo/result.ts";
+import { checkFiles, type Source } from "../../../examples/demo/sources.ts";
+import { splitImages } from "../../../examples/images/splitter.ts";
+import { open } from "../../../src/index.ts";
+import { plainJpeg, plainPng } from "./images.ts";
+
+describe("names of split images", () => {
+	it.each([
+		["photo.jpeg", "02-photo.jpg"],
+		["a/b/../photo.JPG", "02-photo.jpg"],
+		["..jpg", "02-picture.jpg"],
+		["…", "02-picture.jpg"],
+		['<img src="x">.jpg', "02-img-src-x.jpg"],
+		["две недели.jpg", "02-две-недели.jpg"],
+		["-rf", "02-rf.jpg"],
+		[`${"x".repeat(300)}.jpg`, `02-${"x".repeat(40)}.jpg`],
+	])("turn %s into %s", (name, expected) => {
+		expect(imageName({ number: 2, of: 7, name }, 0, "jpeg")).toBe(expected);
+	});
+
+	it("differ for images of one file, and sort by number", () => {
+		const file = { number: 12, of: 1000, name: "a.png" };
+		expect([0, 1].map((part) => imageName(file, part, "png"))).toEqual(["0012-a.png", "0012-a.2.png"]);
+	});
+});
+
+describe("image records", () => {
+	it("tell a changed, a moved and a missing image", async () => {
+		const original = await records([plainJpeg, plainPng]);
+		const changed = Buffer.from(plainJpeg);
+		changed[plainJpeg.length - 5] = (changed[plainJpeg.length - 5] as number) ^ 1;
+		expect(sameRecords(await records([plainJpeg, plainPng]), original)).toBe(true);
+		expect(sameRecords(await records([changed, plainPng]), original)).toBe(false);
+		expect(sameRecords(await records([plainPng, plainJpeg]), original)).toBe(false);
+		expect(sameRecords(await records([plainJpeg]), original)).toBe(false);
+		expect(sameRecords(await records([plainJpeg, plainPng, plainPng]), original)).toBe(false);
+	});
+});
+
+describe("demo", () => {
+	it("notices a file that went in differently from what was looked at", async () => {
+		const root = mkdtempSync(join(tmpdir(), "streambed-demo-"));
+		try {
+			const paths = ["a.png", "b.jpg"].map((name) => join(root, name));
+			writeFileSync(paths[0] as string, plainPng);
+			writeFileSync(paths[1] as string, plainJpeg);
+			const sources = await checkFiles(paths);
+			const changed = Buffer.from(plainJpeg);
+			changed[plainJpeg.length - 9] = 0x11;
+			writeFileSync(paths[1] as string, changed);
+			const result = await runInMemory(sources, join(root, "out"));
+			expect(result).toMatchObject({ ok: false, followed: { images: 2, equal: false }, single: { equal: false } });
+			expect(result.files.map((file) => file.equal)).toEqual([true, false]);
+			expect(contactSheet(result)).toContain("Something differs");
+			writeFileSync(paths[1] as string, plainJpeg);
+			expect(await runInMemory(sources, join(root, "out"))).toMatchObject({
+				ok: true,
+				bytes: plainPng.length + plainJpeg.length,
+			});
+		} finally {
+			rmSync(root, { recursive: true });
+		}
+	});
+});
+
+describe("progress", () => {
+	it("writes plain lines where there is no terminal", () => {
+		expect(said({ isTTY: false })).toBe("done\nend\n");
+	});
+
+	it("changes one line on a terminal and leaves none of it behind", () => {
+		expect(said({ isTTY: true })).toBe("half\r\u001b[2Kdone\nend\n");
+	});
+
+	it("keeps control characters of file names from the terminal", () => {
+		expect(printable("a\u001b[2Jb\rc\nd")).toBe("a\ufffd[2Jb\ufffdc\nd");
+	});
+
+	it("rounds sizes so that the unit changes in time", () => {
+		expect([1, 999, 1000, 999_949, 999_950, 10_440_655].map(formatBytes)).toEqual([
+			"1 byte",
+			"999 bytes",
+			"1.0 kB",
+			"999.9 kB",
+			"1.0 MB",
+			"10.4 MB",
+		]);
+	});
+});
+
+async function runInMemory(sources: readonly Source[], path: string): Promise<DemoResult> {
+	const folder = outputFolder(path);
+	await emptyOutput(folder);
+	await using store = await open("memory:");
+	return await runDemo(store, sources, folder, new Progress({ write: () => {} }));
+}
+
+function said(output: { isTTY: boolean }): string {
+	let text = "";
+	const progress = new Progress({ ...output, write: (part) => (text += part) });
+	progress.now("half");
+	progress.done("done");
+	progress.done("end");
+	progress.end();
+	return text;
+}
+
+function records(images: readonly Uint8Array[]): Promise<ImageRecord[]> {
+	return Array.fromAsync(recordImages(splitImages(images)));
+}
