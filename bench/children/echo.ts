@@ -1,0 +1,2 @@
+/** Answers each line with itself. */
+for await (const chunk of process.stdin) process.stdout.write(chunk);
