@@ -74,8 +74,10 @@ export class FilePool {
 	/** Syncs what was written to one file before this call; writes that arrive meanwhile make it unsynced again. */
 	async sync(path: string): Promise<void> {
 		const entry = this.#entries.get(path);
-		await entry?.syncing;
-		if (entry?.dirty === true) await this.use(path, () => this.#syncEntry(entry));
+		// Who else waited may have begun the next sync by now: that one has to end as well.
+		while (entry?.syncing !== undefined) await entry.syncing;
+		if (entry?.dirty === true)
+			await this.use(path, async () => await (entry.dirty ? this.#syncEntry(entry) : entry.syncing));
 	}
 
 	/** Closes the file without a sync and forgets it: it was, or is going to be, removed. */
@@ -137,10 +139,11 @@ export class FilePool {
 
 	#syncEntry(entry: Entry): Promise<void> {
 		entry.dirty = false;
-		entry.syncing = this.#syncFile(entry).finally(() => {
-			entry.syncing = undefined;
+		const mine = this.#syncFile(entry).finally(() => {
+			if (entry.syncing === mine) entry.syncing = undefined;
 		});
-		return entry.syncing;
+		entry.syncing = mine;
+		return mine;
 	}
 
 	async #syncFile(entry: Entry): Promise<void> {

@@ -79,7 +79,8 @@ export class WriteBehind {
 
 	/** Writes all that is durable by now; `false` if the disk had no room for some of it, which then stays. */
 	async flush(): Promise<boolean> {
-		await this.#running;
+		// Who else waited may have begun the next run by now: that one has to end as well.
+		while (this.#running !== undefined) await this.#running;
 		if (this.#shards.size > 0 && !this.#stopped) return await this.#start();
 		return !this.#stopped;
 	}
