@@ -282,7 +282,7 @@ export class Committer {
 		for (const { shard, frames } of taken) {
 			shard.show(frames);
 			for (const frame of frames) {
-				bytes += frame.payloadBytes + frame.tableBytes + 64;
+				bytes += memoryFrameBytes(frame);
 				if (frame.state !== undefined) continue;
 				payload += frame.payloadBytes;
 				this.counters.appends += frame.lengths.length;

@@ -51,8 +51,6 @@ export interface LogStoreOptions {
 	readonly limits: Limits;
 	readonly create: boolean;
 	readonly durability: "sync" | "os";
-	/** Told once when the store stops, with the reason. */
-	readonly onStopped?: (error: StreambedError) => void;
 }
 
 /** Sizes and counters of a store. */
@@ -84,7 +82,6 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 	readonly checkpointer: Checkpointer;
 	readonly owner: Owner;
 	readonly #lock: HeldLock;
-	readonly #options: LogStoreOptions;
 	/** Open streams by id. */
 	readonly #streams = new Map<string, StreamLog>();
 	readonly #folders = new StreamFolders(this);
@@ -98,7 +95,6 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 	#keepAlive: Timer | undefined;
 
 	private constructor(options: LogStoreOptions, opened: OpenedStore, ring: Ring) {
-		this.#options = options;
 		this.root = options.root;
 		this.durability = options.durability;
 		this.disk = options.disk;
@@ -139,11 +135,6 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 			throw ioError(error, `opening ${options.root}`);
 		}
 		return new LogStore(options, opened, ring);
-	}
-
-	/** Why the store has stopped, if it has. */
-	get stoppedBy(): StreambedError | undefined {
-		return this.#stopped;
 	}
 
 	/** Sizes and counters. */
@@ -389,7 +380,6 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 			}
 		}
 		this.admission.flush();
-		this.#options.onStopped?.(this.#stopped);
 		return this.#stopped;
 	}
 
