@@ -6,6 +6,30 @@ export interface SubmitOptions {
 	readonly expect?: number | undefined;
 }
 
+/** What one append stores: one array, or several that become one entry. */
+export type Payload = Uint8Array | readonly Uint8Array[];
+
+/** Bytes of a payload. */
+export function payloadLength(payload: Payload): number {
+	if (payload instanceof Uint8Array) return payload.length;
+	let bytes = 0;
+	for (const part of payload) bytes += part.length;
+	return bytes;
+}
+
+/** Copies a payload to `at`. */
+export function copyPayload(payload: Payload, target: Uint8Array, at: number): void {
+	if (payload instanceof Uint8Array) {
+		target.set(payload, at);
+		return;
+	}
+	let to = at;
+	for (const part of payload) {
+		target.set(part, to);
+		to += part.length;
+	}
+}
+
 /** Hears how a submitted append went. */
 export interface Completion {
 	/** It is durable and visible: units `from` to `to`, exclusive; stored before by an earlier try if `duplicate`. */

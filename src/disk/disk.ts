@@ -51,6 +51,11 @@ export interface DiskFile {
 	/** Writes all of `data` at `position`, to the operating system's cache. */
 	write(data: Uint8Array | readonly Uint8Array[], position: number): Promise<void>;
 	/**
+	 * Writes a small piece at `position` to the operating system's cache, in the calling thread: for many small files at a
+	 * time, where handing each write to another thread costs more than the write. Left out where a disk can't.
+	 */
+	writeNow?(data: Uint8Array, position: number): void;
+	/**
 	 * Writes all of `data` at `position` and returns when it is durable; covers this range only. Throws at once if the
 	 * file was not opened with `durable`. More than 1,000 buffers cost a sync per 1,000.
 	 */

@@ -42,6 +42,22 @@ export class NodeFile implements DiskFile {
 		return this.#run("write", (done) => this.#write(data, position, done));
 	}
 
+	writeNow(data: Uint8Array, position: number): void {
+		this.#counters.writes++;
+		assertPosition(position, this.path);
+		if (this.#closing !== undefined) throw systemError("EBADF", "write", this.path);
+		try {
+			for (let at = 0; at < data.length; ) {
+				const written = fs.writeSync(this.#fd, data, at, data.length - at, position + at);
+				if (written === 0) throw systemError("EIO", "write", this.path);
+				at += written;
+				this.#counters.writtenBytes += written;
+			}
+		} catch (error) {
+			throw this.#named(error as NodeJS.ErrnoException);
+		}
+	}
+
 	writeDurable(data: Uint8Array | readonly Uint8Array[], position: number): Promise<void> {
 		assertDurable(this.#durable, this.path);
 		this.#counters.writes++;

@@ -8,7 +8,15 @@
  */
 import type { PositionQuery } from "../core/location.ts";
 import type { StreamAddress } from "../core/names.ts";
-import type { Completion, ReadOptions, ReadResult, RecoveryReport, ShardBounds, SubmitOptions } from "../core/shard.ts";
+import type {
+	Completion,
+	Payload,
+	ReadOptions,
+	ReadResult,
+	RecoveryReport,
+	ShardBounds,
+	SubmitOptions,
+} from "../core/shard.ts";
 import type { StreamConfig, StreamKind, StreamUpdate } from "../core/stream-config.ts";
 import type { Durability, Manifest } from "./manifest.ts";
 
@@ -107,13 +115,13 @@ export interface EngineStream {
 /** One shard of an open stream. */
 export interface EngineShard {
 	/**
-	 * Hands over one append: all parts together are one entry, stored as a whole or not at all. Never waits and never
+	 * Hands over one append: several arrays together are one entry, stored as a whole or not at all. Never waits and never
 	 * throws for reasons of state: `completion` hears how it went, once, never before `submit` has returned. Submits of one shard take effect
-	 * in call order. The parts must not change until completion, unless `acceptsNow(bytes)` was true just before: then
+	 * in call order. The bytes must not change until completion, unless `acceptsNow(bytes)` was true just before: then
 	 * they have been copied when this returns.
 	 * @returns the provisional position of its first unit, or NaN where it is not known yet.
 	 */
-	submit(parts: readonly Uint8Array[], options: SubmitOptions, completion: Completion): number;
+	submit(payload: Payload, options: SubmitOptions, completion: Completion): number;
 	/** Tells whether an append of so many bytes would be copied at once, or would wait for room. */
 	acceptsNow(bytes: number): boolean;
 	/** Provisional tail: durable data and what was accepted since. */

@@ -10,6 +10,8 @@ export class Admission {
 	readonly #limit: number;
 	readonly #queue: Waiting[] = [];
 	#bytes = 0;
+	/** Bytes at which the next round is to begin early; whoever admits looks at it. */
+	mark: number = Number.POSITIVE_INFINITY;
 
 	constructor(limitBytes: number) {
 		this.#limit = limitBytes;

@@ -8,7 +8,7 @@ import type { CheckpointFile } from "./checkpoint-file.ts";
 import type { Committer } from "./committer.ts";
 import type { FilePool } from "./file-pool.ts";
 import type { Owner } from "./owner.ts";
-import type { Ring } from "./ring.ts";
+import type { Ring, RingPlace } from "./ring.ts";
 import { isGone } from "./segment-reader.ts";
 import type { ShardLog } from "./shard-log.ts";
 import type { WriteBehind } from "./write-behind.ts";
@@ -34,6 +34,16 @@ export interface CheckpointHost {
 	/** A checkpoint failed in a way that stops the store. */
 	stop(error: unknown): void;
 	readonly stopped: boolean;
+}
+
+/** What a checkpoint covers, and where redo begins after it. */
+interface Start {
+	readonly round: number;
+	readonly previous: number;
+	readonly place: RingPlace;
+	readonly coveredBytes: number;
+	readonly touched: readonly ShardLog[];
+	readonly folders: readonly string[];
 }
 
 /** The checkpoints of a store. */
@@ -106,22 +116,29 @@ export class Checkpointer {
 		);
 	}
 
+	/** One moment between two rounds: what comes before `next` is covered, what comes after is named anew. */
+	#start(): Start {
+		const start = {
+			...this.#host.committer.next,
+			coveredBytes: this.#liveBytes,
+			touched: [...this.#touched],
+			folders: [...this.#folders],
+		};
+		this.span++;
+		this.#touched.clear();
+		this.#folders.clear();
+		return start;
+	}
+
 	async #run(clean: boolean): Promise<boolean> {
 		const { committer, writeBehind, checkpoint, ring, owner } = this.#host;
 		this.#timer?.cancel();
 		this.#timer = undefined;
-		while (committer.writing) await committer.inFlight;
 		if (this.#host.stopped) return false;
-		// From here to the next await is one moment: what comes before `next` is covered, what comes after is named anew.
-		const { round, previous, place } = committer.next;
-		const covered = this.#liveBytes;
-		const touched = [...this.#touched];
-		const folders = [...this.#folders];
-		this.span++;
-		this.#touched.clear();
-		this.#folders.clear();
+		const start = await new Promise<Start>((resolve) => committer.between(() => resolve(this.#start())));
+		const { round, previous, place, touched, folders } = start;
 		try {
-			if (!(await writeBehind.flush())) throw new Postponed();
+			if (this.#host.stopped || !(await writeBehind.flush())) throw new Postponed();
 			for (const shard of touched) {
 				const active = shard.files.segments.findLast(({ created }) => created);
 				if (active !== undefined && shard.owner.deleted === undefined) await writeBehind.renewIndex(active, clean);
@@ -137,7 +154,7 @@ export class Checkpointer {
 			if (!(error instanceof Postponed)) this.#host.stop(error);
 			return false;
 		}
-		this.#liveBytes -= covered;
+		this.#liveBytes -= start.coveredBytes;
 		this.completed++;
 		return true;
 	}

@@ -2,32 +2,23 @@
  * The one loop that makes things durable: gathers what waits into a round, writes it to the ring, shows it.
  *
  * One round is in flight at a time. What arrives meanwhile waits for the next; after a round, one turn of the event
- * loop passes, so that everybody who was told can append again and is in the next round together.
+ * loop passes, so that everybody who was told can append again and is in the next round together. Where gathering takes
+ * as long as the disk does, the next round begins with half of it instead (see `RoundPacing`).
  */
 import type { Clock } from "../core/clock.ts";
 import type { StreambedError } from "../core/errors.ts";
 import type { Admission } from "./admission.ts";
-import { checksum, viewOf } from "./checksum.ts";
+import { checksum } from "./checksum.ts";
 import type { Ring, RingPlace } from "./ring.ts";
-import {
-	ENVELOPE_BYTES,
-	EnvelopeKind,
-	encodeRound,
-	ROUND_ALIGN,
-	ROUND_HEADER_BYTES,
-	type RoundPart,
-	roundBytes,
-} from "./round.ts";
+import { EnvelopeKind, type RoundPart, roundBytes } from "./round.ts";
+import { RoundPacing } from "./round-pacing.ts";
+import { type CommitStart, RoundWriter } from "./round-writer.ts";
 import type { ShardLog } from "./shard-log.ts";
 import type { StreamLog } from "./stream-log.ts";
 import { type MemoryFrame, memoryFrameBytes } from "./tail-memory.ts";
 
 /** A round is closed at so many bytes of frames, unless one frame alone is larger. */
 const ROUND_TARGET_BYTES = 8 * 1024 * 1024;
-/** A round of one large frame of at least this size is written as two halves at the same time. */
-const SPLIT_BYTES = 512 * 1024;
-/** Bodies of at least this size are written from where they are, not copied into the staging buffer. */
-const IN_PLACE_BYTES = 128 * 1024;
 
 /** A change that is no frame: a stream created or deleted. */
 export interface Action {
@@ -52,6 +43,8 @@ export interface CommitHost {
 	readonly admission: Admission;
 	/** Counts checkpoints begun: names are repeated in each of these spans. */
 	readonly span: number;
+	/** Not too much waits for write-behind. */
+	readonly hasBacklogRoom: boolean;
 	/** Waits until not too much waits for write-behind; says why not if the disk is full. */
 	backlogRoom(): Promise<StreambedError | undefined>;
 	/** Makes room in the ring for a round of so many bytes; says why not if there can be none for now. */
@@ -62,16 +55,6 @@ export interface CommitHost {
 	failed(error: unknown, inRound: readonly Taken[], begun: boolean): void;
 }
 
-/** Identity of the journal, and where it goes on. */
-export interface CommitStart {
-	readonly storeTag: number;
-	readonly unsynced: boolean;
-	readonly incarnation: number;
-	readonly nonce: number;
-	readonly round: number;
-	readonly previous: number;
-}
-
 /** Counters of the commit loop. */
 export interface CommitCounters {
 	rounds: number;
@@ -79,34 +62,48 @@ export interface CommitCounters {
 	appendedBytes: number;
 }
 
+/** A group of changes on its way through the ring. */
+interface Round {
+	readonly taken: readonly Taken[];
+	readonly frames: readonly RoundPart[];
+	readonly actions: readonly Action[];
+	/** Bytes of appends in it. */
+	readonly payload: number;
+	/** Its size in the ring, once it has a place there. */
+	bytes: number;
+	/** When its writing began, on the monotonic clock. */
+	began: number;
+	/** Settles when it is durable; absent until it has a place. */
+	written: Promise<void> | undefined;
+}
+
 /** The commit loop of a store. */
 export class Committer {
 	readonly #host: CommitHost;
-	readonly #start: CommitStart;
+	readonly #writer: RoundWriter;
+	readonly #pacing: RoundPacing;
 	readonly #shards = new Set<ShardLog>();
 	#actions: Action[] = [];
-	#number: number;
-	#previous: number;
 	#running = false;
 	#stopped = false;
-	/** A round is being written. */
-	writing = false;
-	#inFlight: Promise<void> = Promise.resolve();
+	/** The round that is being written, or waits for a place. */
+	#round: Round | undefined;
+	/** Bytes of the round last told, and bytes that waited at that time; NaN once their successors have been gathered. */
+	#told = 0;
+	#waited = Number.NaN;
+	#moments: (() => void)[] = [];
 	#idle: (() => void)[] = [];
-	#staging = Buffer.allocUnsafeSlow(64 * 1024);
-	#view = viewOf(this.#staging);
 	readonly counters: CommitCounters = { rounds: 0, appends: 0, appendedBytes: 0 };
 
 	constructor(host: CommitHost, start: CommitStart) {
 		this.#host = host;
-		this.#start = start;
-		this.#number = start.round;
-		this.#previous = start.previous;
+		this.#writer = new RoundWriter(host.ring, host.clock, start);
+		this.#pacing = new RoundPacing(host.clock);
 	}
 
 	/** Number, `previous` and place of the round that comes next: where redo would begin if all before were checkpointed. */
 	get next(): { readonly round: number; readonly previous: number; readonly place: RingPlace } {
-		return { round: this.#number, previous: this.#previous, place: this.#host.ring.next };
+		return this.#writer.next;
 	}
 
 	/** The shard has frames for the next round. */
@@ -122,9 +119,10 @@ export class Committer {
 		this.#wake();
 	}
 
-	/** Resolves once the round now being written, if any, has ended. */
-	get inFlight(): Promise<void> {
-		return this.#inFlight;
+	/** Calls `moment` when no round is being written: at once, or before the next one begins. */
+	between(moment: () => void): void {
+		if (this.#round?.written === undefined || this.#stopped) moment();
+		else this.#moments.push(moment);
 	}
 
 	/** Resolves once nothing waits for a round any more. */
@@ -133,10 +131,19 @@ export class Committer {
 		return new Promise((resolve) => this.#idle.push(resolve));
 	}
 
+	/** As many bytes as {@link Admission.mark} asked for have been gathered: half of what the last round held. */
+	markReached(): void {
+		const { admission } = this.#host;
+		admission.mark = Number.POSITIVE_INFINITY;
+		if (this.#pacing.halfPays(admission.bytes - this.#waited, this.#told)) this.#beginNow();
+	}
+
 	/** Ends the loop: nothing more is committed. Returns the actions that were in no round. */
 	stop(): Action[] {
 		this.#stopped = true;
+		this.#host.admission.mark = Number.POSITIVE_INFINITY;
 		this.#shards.clear();
+		this.#callMoments();
 		for (const resolve of this.#idle.splice(0)) resolve();
 		return this.#actions.splice(0);
 	}
@@ -147,60 +154,84 @@ export class Committer {
 		setImmediate(() => void this.#run());
 	}
 
+	get #hasWork(): boolean {
+		return this.#round !== undefined || this.#shards.size > 0 || this.#actions.length > 0;
+	}
+
 	async #run(): Promise<void> {
-		while (!this.#stopped && (this.#shards.size > 0 || this.#actions.length > 0)) {
-			const full = await this.#host.backlogRoom();
-			if (this.#stopped) return;
-			if (full === undefined) await this.#round();
-			else this.#refuse([...this.#shards], this.#actions.splice(0), full);
+		while (!this.#stopped && this.#hasWork) {
+			await this.#nextRound();
 			await new Promise((resolve) => setImmediate(resolve));
+			this.#endGathering();
 		}
 		this.#running = false;
 		for (const resolve of this.#idle.splice(0)) resolve();
 	}
 
-	async #round(): Promise<void> {
-		const frames: RoundPart[] = [];
-		const taken = this.#take(frames);
-		const actions = this.#actions.splice(0);
-		if (frames.length === 0 && actions.length === 0) return;
-		const changes = actions.map(actionEnvelope);
-		let done: () => void = () => {};
-		let written = 0;
+	/** Takes one round to its end. It may have begun already; the one after it may have when this returns. */
+	async #nextRound(): Promise<void> {
+		const round = this.#round ?? (await this.#takeSlowly());
+		if (round === undefined || this.#stopped) return;
 		try {
-			for (;;) {
-				const names = this.#names(taken);
-				const parts =
-					names.length + changes.length === 0 ? frames : [...names.map(nameEnvelope), ...changes, ...frames];
-				let bodyBytes = 0;
-				for (const { from, to } of parts) bodyBytes += to - from;
-				const bytes = roundBytes(parts.length, bodyBytes);
-				const place = this.#host.ring.take(bytes);
-				if (place === undefined) {
-					const full = await this.#host.makeRoom(bytes);
-					if (this.#stopped) throw new Error("stopped");
-					if (full === undefined) continue;
-					const shards = taken.map(({ shard }) => shard);
-					this.#refuse(shards, actions, full);
-					return;
-				}
-				this.writing = true;
-				this.#inFlight = new Promise((resolve) => {
-					done = resolve;
-				});
-				for (const stream of names) stream.namedIn = this.#host.span;
-				await this.#write(place, parts, bytes);
-				written = bytes;
-				break;
-			}
-			this.#finish(taken, actions, written);
+			if (round.written === undefined && !(await this.#place(round))) return;
+			await round.written;
 		} catch (error) {
-			for (const action of actions) action.fail(error);
-			this.#host.failed(error, taken, this.writing);
-		} finally {
-			this.writing = false;
-			done();
+			for (const action of round.actions) action.fail(error);
+			this.#round = undefined;
+			this.#host.failed(error, round.taken, round.written !== undefined);
+			return;
 		}
+		this.#show(round);
+		this.#tell(round);
+	}
+
+	/** Takes the next round once not too much waits for write-behind; refuses what waits if the disk is full. */
+	async #takeSlowly(): Promise<Round | undefined> {
+		const full = await this.#host.backlogRoom();
+		if (this.#stopped) return undefined;
+		if (full === undefined) return this.#round ?? this.#take();
+		this.#refuse([...this.#shards], this.#actions.splice(0), full);
+		return undefined;
+	}
+
+	/** Finds a place in the ring for a round, and begins to write it; refuses it if there can be none for now. */
+	async #place(round: Round): Promise<boolean> {
+		while (!this.#begin(round)) {
+			const full = await this.#host.makeRoom(round.bytes);
+			if (this.#stopped) throw new Error("stopped");
+			if (full === undefined) continue;
+			this.#round = undefined;
+			const shards = round.taken.map(({ shard }) => shard);
+			this.#refuse(shards, round.actions, full);
+			return false;
+		}
+		return true;
+	}
+
+	/** Begins to write a round if the ring has a place for it. */
+	#begin(round: Round): boolean {
+		const names = this.#names(round.taken);
+		const { frames, actions } = round;
+		const few = names.length + actions.length;
+		const parts = few === 0 ? frames : [...names.map(nameEnvelope), ...actions.map(actionEnvelope), ...frames];
+		let bodyBytes = 0;
+		for (const { from, to } of parts) bodyBytes += to - from;
+		round.bytes = roundBytes(parts.length, bodyBytes);
+		const place = this.#host.ring.take(round.bytes);
+		if (place === undefined) return false;
+		for (const stream of names) stream.namedIn = this.#host.span;
+		round.began = this.#pacing.begin();
+		round.written = this.#writer.write(place, parts, round.bytes);
+		// Who awaits it may come a turn later.
+		round.written.catch(() => {});
+		return true;
+	}
+
+	/** Begins the next round without waiting for anything, if that can be. */
+	#beginNow(): void {
+		if (this.#stopped || this.#round !== undefined || !this.#host.hasBacklogRoom) return;
+		const round = this.#take();
+		if (round !== undefined) this.#begin(round);
 	}
 
 	/** Nothing of this was written anywhere, and nothing will be. */
@@ -210,18 +241,27 @@ export class Committer {
 		for (const action of actions) action.fail(error);
 	}
 
-	#take(parts: RoundPart[]): Taken[] {
+	/** Makes a round of what waits. */
+	#take(): Round | undefined {
+		const frames: RoundPart[] = [];
 		const taken: Taken[] = [];
 		const now = this.#host.clock.now();
 		let budget = ROUND_TARGET_BYTES;
+		let payload = 0;
 		for (const shard of this.#shards) {
 			if (budget <= 0) break;
-			const frames = shard.takeFrames(this.#number, now, budget, parts);
-			for (const frame of frames) budget -= memoryFrameBytes(frame);
-			if (frames.length > 0) taken.push({ shard, frames });
+			const taking = shard.takeFrames(this.#writer.number, now, budget, frames);
+			for (const frame of taking) {
+				budget -= memoryFrameBytes(frame);
+				if (frame.state === undefined) payload += frame.payloadBytes;
+			}
+			if (taking.length > 0) taken.push({ shard, frames: taking });
 			if (!shard.memory.waiting) this.#shards.delete(shard);
 		}
-		return taken;
+		const actions = this.#actions.splice(0);
+		if (frames.length === 0 && actions.length === 0) return undefined;
+		this.#round = { taken, frames, actions, payload, bytes: 0, began: 0, written: undefined };
+		return this.#round;
 	}
 
 	/** Streams of the round that no round since the last checkpoint began has named. */
@@ -234,74 +274,49 @@ export class Committer {
 		return [...streams];
 	}
 
-	async #write(place: RingPlace, parts: readonly RoundPart[], bytes: number): Promise<void> {
-		const number = this.#number++;
-		const head = { ...this.#start, number, ...place, previous: this.#previous, time: this.#host.clock.now() };
-		const only = parts.length === 1 ? parts[0] : undefined;
-		if (only !== undefined && only.to - only.from >= IN_PLACE_BYTES) {
-			await this.#writeInPlace(place, number, head, only, bytes);
-			return;
-		}
-		if (this.#staging.length < bytes) {
-			this.#staging = Buffer.allocUnsafeSlow(2 ** Math.ceil(Math.log2(bytes)));
-			this.#view = viewOf(this.#staging);
-		}
-		this.#previous = encodeRound(this.#staging, this.#view, head, parts);
-		await this.#host.ring.write(place, number, this.#staging.subarray(0, bytes));
-	}
-
-	/** Writes a round of one large frame without copying the frame. */
-	async #writeInPlace(
-		place: RingPlace,
-		number: number,
-		fields: Parameters<typeof encodeRound>[2],
-		part: RoundPart,
-		bytes: number,
-	): Promise<void> {
-		const bodyAt = ROUND_HEADER_BYTES + ENVELOPE_BYTES;
-		this.#previous = encodeRound(this.#staging, this.#view, fields, [part], false);
-		const { ring } = this.#host;
-		const head = this.#staging.subarray(0, bodyAt);
-		const body = part.source.subarray(part.from, part.to);
-		const padding = zeros.subarray(0, bytes - bodyAt - body.length);
-		if (bytes < SPLIT_BYTES) return await ring.write(place, number, [head, body, padding]);
-		// The disk is faster at two halves side by side; a round of which only one arrived fails its checks.
-		const half = Math.floor(bytes / 2 / ROUND_ALIGN) * ROUND_ALIGN;
-		const rest = { file: place.file, offset: place.offset + half };
-		const cut = half - bodyAt;
-		const first = ring.write(place, number, [head, body.subarray(0, cut)]);
-		const second = ring.write(rest, number, [body.subarray(cut), padding]);
-		for (const outcome of await Promise.allSettled([first, second])) {
-			if (outcome.status === "rejected") throw outcome.reason;
-		}
-	}
-
-	#finish(taken: readonly Taken[], actions: readonly Action[], written: number): void {
-		let bytes = 0;
-		let payload = 0;
+	/** The round is durable: visible to all from now on. */
+	#show({ taken, payload, bytes, began }: Round): void {
+		this.#round = undefined;
+		this.#pacing.wrote(began);
+		let frameBytes = 0;
 		for (const { shard, frames } of taken) {
 			shard.show(frames);
 			for (const frame of frames) {
-				bytes += memoryFrameBytes(frame);
-				if (frame.state !== undefined) continue;
-				payload += frame.payloadBytes;
-				this.counters.appends += frame.lengths.length;
+				frameBytes += memoryFrameBytes(frame);
+				if (frame.state === undefined) this.counters.appends += frame.lengths.length;
 			}
 		}
 		this.counters.rounds++;
 		this.counters.appendedBytes += payload;
-		this.#host.committed(
-			taken.map(({ shard }) => shard),
-			bytes,
-			written,
-		);
+		const shards = taken.map(({ shard }) => shard);
+		this.#host.committed(shards, frameBytes, bytes);
+		this.#callMoments();
+	}
+
+	/** Tells those who wait for a round, while the next one is being written if that pays. */
+	#tell({ taken, actions, payload }: Round): void {
+		const { admission } = this.#host;
+		admission.release(payload);
+		const waiting = admission.bytes;
+		if (this.#pacing.overlapPays(payload, waiting)) this.#beginNow();
+		if (this.#round === undefined && waiting * 2 < payload) admission.mark = payload / 2;
+		this.#told = payload;
+		this.#waited = waiting;
+		this.#pacing.tell();
 		for (const { shard, frames } of taken) shard.settle(frames);
 		for (const action of actions) action.done();
-		this.#host.admission.release(payload);
+	}
+
+	#endGathering(): void {
+		this.#host.admission.mark = Number.POSITIVE_INFINITY;
+		if (!Number.isNaN(this.#waited)) this.#pacing.gathered(this.#host.admission.bytes - this.#waited);
+		this.#waited = Number.NaN;
+	}
+
+	#callMoments(): void {
+		for (const moment of this.#moments.splice(0)) moment();
 	}
 }
-
-const zeros = new Uint8Array(4096);
 
 function actionEnvelope(action: Action): RoundPart {
 	return folderEnvelope(action.kind, action.streamId, action.folder);

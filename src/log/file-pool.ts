@@ -10,6 +10,8 @@ import { systemError } from "../disk/system-error.ts";
 interface Entry {
 	readonly path: string;
 	opening: Promise<DiskFile>;
+	/** Once it is open. */
+	file: DiskFile | undefined;
 	users: number;
 	/** Written to since its last sync was begun. */
 	dirty: boolean;
@@ -59,10 +61,19 @@ export class FilePool {
 		});
 	}
 
+	/** Writes a small piece at once, in this thread; `false` if the file is not open or its disk can't: nothing was written. */
+	writeNow(path: string, data: Uint8Array, position: number): boolean {
+		const entry = this.#entries.get(path);
+		if (entry?.file?.writeNow === undefined) return false;
+		entry.dirty = true;
+		entry.file.writeNow(data, position);
+		return true;
+	}
+
 	/** Takes over an open file with unsynced writes, under the path that it has now. */
 	adopt(path: string, file: DiskFile): void {
 		const opening = Promise.resolve(file);
-		this.#entries.set(path, { path, opening, users: 0, dirty: true, syncing: undefined, doomed: false });
+		this.#entries.set(path, { path, opening, file, users: 0, dirty: true, syncing: undefined, doomed: false });
 	}
 
 	/** Paths with writes that no sync has covered yet, those being synced included. */
@@ -107,11 +118,24 @@ export class FilePool {
 		let entry = this.#entries.get(path);
 		if (entry === undefined) {
 			const opening = this.#disk.open(path, this.#mode);
-			const opened: Entry = { path, opening, users: 0, dirty: false, syncing: undefined, doomed: false };
+			const opened: Entry = {
+				path,
+				opening,
+				file: undefined,
+				users: 0,
+				dirty: false,
+				syncing: undefined,
+				doomed: false,
+			};
 			entry = opened;
-			opened.opening.catch(() => {
-				if (this.#entries.get(path) === opened) this.#entries.delete(path);
-			});
+			opened.opening.then(
+				(file) => {
+					opened.file = file;
+				},
+				() => {
+					if (this.#entries.get(path) === opened) this.#entries.delete(path);
+				},
+			);
 		} else {
 			this.#entries.delete(path);
 		}

@@ -14,6 +14,10 @@ export interface LogHost {
 	readonly tailCache: TailCache;
 	/** The shard has frames for the next round. */
 	dirty(shard: ShardLog): void;
+	/** So many bytes have been accepted as {@link Admission.mark} says. */
+	markReached(): void;
+	/** Nothing stands against new appends: neither closing, nor stopped, nor a full disk. {@link refusal} says what does. */
+	readonly takesAppends: boolean;
 	/** Why nothing new can be appended now: closing, stopped, disk full. */
 	refusal(): StreambedError | undefined;
 	/** Why an append that has waited for room can't go on: stopped. */

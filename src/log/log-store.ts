@@ -243,6 +243,14 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 		this.committer.add(shard);
 	}
 
+	markReached(): void {
+		this.committer.markReached();
+	}
+
+	get hasBacklogRoom(): boolean {
+		return this.writeBehind.hasRoom;
+	}
+
 	async backlogRoom(): Promise<StreambedError | undefined> {
 		if (await this.writeBehind.room()) return undefined;
 		return this.#full ?? fail("DISK_FULL", "too much waits to be written to segments: no space is left");
@@ -287,7 +295,6 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 
 	/** Removes segments that lie wholly below the head that stands in the newest one. */
 	async written(shard: ShardLog): Promise<void> {
-		this.tailCache.shrink();
 		const { segments } = shard.files;
 		const head = segments.at(-1)?.head ?? 0;
 		while (segments.length > 1 && segments[1]?.created === true && segments[1].base <= head) {
@@ -328,6 +335,10 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 	}
 
 	// State
+
+	get takesAppends(): boolean {
+		return this.#state === "open" && this.#stopped === undefined && this.#full === undefined;
+	}
 
 	refusal(): StreambedError | undefined {
 		if (this.#state !== "open") return closedError();

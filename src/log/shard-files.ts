@@ -20,7 +20,7 @@ const UNCERTAIN_HINT =
 	"Copy what is good to a new stream (`streambed read A | streambed append B`), then delete this one; nothing can be appended to it.";
 
 /** Blocks read ahead of a reader that goes through a segment. */
-const READ_AHEAD_BLOCKS = 4;
+const READ_AHEAD_BLOCKS = 3;
 
 /** What opening a shard found. */
 export interface ShardTail {

@@ -8,14 +8,22 @@
 import { abortError } from "../core/abort.ts";
 import { fail, type StreambedError } from "../core/errors.ts";
 import type { PositionQuery } from "../core/location.ts";
-import type { Completion, ReadOptions, ReadResult, ShardBounds, SubmitOptions } from "../core/shard.ts";
+import {
+	type Completion,
+	type Payload,
+	payloadLength,
+	type ReadOptions,
+	type ReadResult,
+	type ShardBounds,
+	type SubmitOptions,
+} from "../core/shard.ts";
 import { FrameType, frameHeaderCrc, frameTimeAt, HeadReason, type ShardState } from "./frame.ts";
 import type { LogHost } from "./log-host.ts";
 import { EnvelopeKind, type RoundPart } from "./round.ts";
 import { isGone } from "./segment-reader.ts";
 import type { ShardFiles, ShardTail } from "./shard-files.ts";
 import { ShardMemory } from "./shard-memory.ts";
-import { forgetWaiting, frameEnd, type MemoryFrame, memoryFrameBytes, stampFrame } from "./tail-memory.ts";
+import { afterFrame, forgetWaiting, frameEnd, type MemoryFrame, memoryFrameBytes, stampFrame } from "./tail-memory.ts";
 
 /** What a shard has to know of its stream. */
 export interface ShardOwner {
@@ -86,32 +94,37 @@ export class ShardLog {
 	// Appending
 
 	/** See `EngineShard.submit`. */
-	submit(parts: readonly Uint8Array[], options: SubmitOptions, completion: Completion): number {
-		let bytes = 0;
-		for (const part of parts) bytes += part.length;
-		const error = this.#refusal() ?? this.#tooLarge(bytes);
-		if (error !== undefined) {
+	submit(payload: Payload, options: SubmitOptions, completion: Completion): number {
+		const bytes = payloadLength(payload);
+		const host = this.#host;
+		if (
+			!host.takesAppends ||
+			this.owner.deleted !== undefined ||
+			this.#damage !== undefined ||
+			bytes > host.limits.appendBytes
+		) {
+			const error = this.#refusal() ?? this.#tooLarge(bytes);
 			queueMicrotask(() => completion.fail(error));
 			return Number.NaN;
 		}
-		if (!this.#host.admission.admit(bytes)) {
-			this.#host.admission.wait(bytes, () => this.#acceptLater(parts, bytes, options, completion));
+		if (!host.admission.admit(bytes)) {
+			host.admission.wait(bytes, () => this.#acceptLater(payload, bytes, options, completion));
 			return Number.NaN;
 		}
-		return this.#accept(parts, bytes, options, completion);
+		return this.#accept(payload, bytes, options, completion);
 	}
 
-	#acceptLater(parts: readonly Uint8Array[], bytes: number, options: SubmitOptions, completion: Completion): void {
+	#acceptLater(payload: Payload, bytes: number, options: SubmitOptions, completion: Completion): void {
 		const error = this.owner.deleted ?? this.#host.stopError();
 		if (error === undefined) {
-			this.#accept(parts, bytes, options, completion);
+			this.#accept(payload, bytes, options, completion);
 			return;
 		}
 		this.#host.admission.release(bytes);
 		completion.fail(error);
 	}
 
-	#accept(parts: readonly Uint8Array[], bytes: number, options: SubmitOptions, completion: Completion): number {
+	#accept(payload: Payload, bytes: number, options: SubmitOptions, completion: Completion): number {
 		const at = this.#acceptedTail;
 		if (this.#sealing) return this.#refuse(bytes, completion, () => this.#sealedError());
 		if (at + bytes > Number.MAX_SAFE_INTEGER) return this.#refuse(bytes, completion, () => this.#exhausted(bytes));
@@ -126,11 +139,13 @@ export class ShardLog {
 			});
 			return at;
 		}
-		if (!this.memory.extend(parts, bytes, completion)) {
-			this.memory.append(parts, bytes, at, this.#rollState(), completion);
+		if (!this.memory.extend(payload, bytes, completion)) {
+			this.memory.append(payload, bytes, at, this.#rollState(), completion);
 			this.#host.dirty(this);
 		}
 		this.#acceptedTail += bytes;
+		const { admission } = this.#host;
+		if (admission.bytes >= admission.mark) this.#host.markReached();
 		return at;
 	}
 
@@ -144,7 +159,7 @@ export class ShardLog {
 	#afterAccepted(then: (error?: unknown) => void): void {
 		const last = this.memory.lastUnsettled;
 		if (last === undefined) queueMicrotask(() => then());
-		else last.after.push(then);
+		else afterFrame(last, then);
 	}
 
 	#rollState(): ShardState {
@@ -155,9 +170,8 @@ export class ShardLog {
 		return this.owner.deleted ?? this.#host.refusal() ?? this.#damage;
 	}
 
-	#tooLarge(bytes: number): StreambedError | undefined {
+	#tooLarge(bytes: number): StreambedError {
 		const limit = this.#host.limits.appendBytes;
-		if (bytes <= limit) return undefined;
 		return fail("TOO_LARGE", `one append to ${this.owner.name} holds ${bytes} bytes, the limit is ${limit}`, {
 			details: { bytes, limit },
 		});
@@ -237,6 +251,7 @@ export class ShardLog {
 				(completions[index] as Completion).done(from, to, false);
 				from = to;
 			}
+			completions.length = 0;
 			for (const then of after) then();
 		}
 		if (this.#waiters.size > 0) this.#wake();

@@ -2,7 +2,7 @@
  * Frames of one shard from acceptance until they are evicted: the open frame, those ready for a round, those in a round,
  * and those that are durable and kept for readers. Decides where frames go in the segment files.
  */
-import type { Completion, Run } from "../core/shard.ts";
+import type { Completion, Payload, Run } from "../core/shard.ts";
 import {
 	entryEnds,
 	FRAME_HEADER_BYTES,
@@ -58,25 +58,19 @@ export class ShardMemory implements ChunkHolder {
 	}
 
 	/** Adds an entry to the open frame; `false` if there is none with room for it. */
-	extend(parts: readonly Uint8Array[], bytes: number, completion: Completion): boolean {
+	extend(payload: Payload, bytes: number, completion: Completion): boolean {
 		const frame = this.#open;
 		if (frame === undefined || !frameTakes(frame, bytes) || this.#overflows(frame, bytes)) return false;
-		addEntry(frame, parts, bytes, completion);
+		addEntry(frame, payload, bytes, completion);
 		return true;
 	}
 
 	/** Adds an entry at `position` in a new frame; begins a chunk and a segment where needed. */
-	append(
-		parts: readonly Uint8Array[],
-		bytes: number,
-		position: number,
-		roll: ShardState,
-		completion: Completion,
-	): void {
+	append(payload: Payload, bytes: number, position: number, roll: ShardState, completion: Completion): void {
 		this.#close();
 		this.#place(ENTRY_ROOM + bytes, position, roll);
 		this.#open = beginFrame(this.chunks.at(-1) as Chunk, FrameType.data, position);
-		addEntry(this.#open, parts, bytes, completion);
+		addEntry(this.#open, payload, bytes, completion);
 	}
 
 	/** Adds a control frame behind everything accepted. */

@@ -7,11 +7,10 @@ export interface ChunkHolder {
 	evict(): Chunk | undefined;
 }
 
-/** Memory of evicted chunks that is kept for new ones, in bytes; only of this size each. */
+/** Memory of evicted chunks that is kept for new ones of the same size, in bytes. */
 const SPARE_BYTES = 4 * 1024 * 1024;
-const SPARE_SIZE = 1024 * 1024;
 /** Shards asked in vain in one go: with many streams most chunks can't go before they are written. */
-const TRIES = 64;
+const TRIES = 16;
 
 /** All chunks of a store. */
 export class TailCache {
@@ -19,17 +18,20 @@ export class TailCache {
 	/** Chunks by shard: shards share the bound, and are asked to let go in turn. */
 	readonly #holders = new Map<ChunkHolder, number>();
 	/** Memory nobody has seen: new chunks are made of it, which saves the collector most of its work. */
-	readonly #spare: Buffer[] = [];
+	readonly #spare = new Map<number, Buffer[]>();
+	#spareBytes = 0;
 	#bytes = 0;
 
 	constructor(limitBytes: number) {
 		this.#limit = limitBytes;
 	}
 
-	/** Memory for a chunk of at least `size` bytes. */
+	/** Memory for a chunk of `size` bytes. */
 	memory(size: number): Buffer {
-		this.shrink();
-		return (size === SPARE_SIZE ? this.#spare.pop() : undefined) ?? Buffer.allocUnsafeSlow(size);
+		const spare = this.#spare.get(size)?.pop();
+		if (spare === undefined) return Buffer.allocUnsafeSlow(size);
+		this.#spareBytes -= size;
+		return spare;
 	}
 
 	/** Bytes of all chunks, those not yet written to their files included. */
@@ -73,7 +75,10 @@ export class TailCache {
 	#let(chunk: Chunk, holder: ChunkHolder): void {
 		this.remove(chunk, holder);
 		const { bytes, lent } = chunk;
-		const keep = !lent && bytes.length === SPARE_SIZE && this.#spare.length < SPARE_BYTES / SPARE_SIZE;
-		if (keep) this.#spare.push(bytes);
+		if (lent || bytes.length + this.#spareBytes > SPARE_BYTES) return;
+		this.#spareBytes += bytes.length;
+		const spare = this.#spare.get(bytes.length);
+		if (spare === undefined) this.#spare.set(bytes.length, [bytes]);
+		else spare.push(bytes);
 	}
 }

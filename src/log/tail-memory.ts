@@ -6,7 +6,7 @@
  * reader is never used again, so that views stay valid for as long as somebody keeps them; memory that was not is.
  */
 
-import type { Completion } from "../core/shard.ts";
+import { type Completion, copyPayload, type Payload } from "../core/shard.ts";
 import { checksum, viewOf } from "./checksum.ts";
 import {
 	ENTRY_BYTES,
@@ -71,6 +71,9 @@ export function memoryFrameBytes(frame: MemoryFrame): number {
 	return FRAME_HEADER_BYTES + frame.payloadBytes + frame.tableBytes;
 }
 
+/** Stands for lists that nobody has added to. */
+const none: never[] = [];
+
 /** Makes a chunk that begins at `fileOffset` of a segment. */
 export function newChunk(segment: Segment, fileOffset: number, bytes: Buffer): Chunk {
 	const view = viewOf(bytes);
@@ -91,7 +94,7 @@ export function beginFrame(chunk: Chunk, type: FrameType, position: number): Mem
 		lengths: [],
 		completions: [],
 		state: undefined,
-		after: [],
+		after: none,
 		crc: 0,
 		crcTo,
 	};
@@ -113,18 +116,11 @@ function entryFits(frame: MemoryFrame, bytes: number): boolean {
 }
 
 /** Copies an entry to the end of an open data frame. */
-export function addEntry(
-	frame: MemoryFrame,
-	parts: readonly Uint8Array[],
-	bytes: number,
-	completion: Completion,
-): void {
+export function addEntry(frame: MemoryFrame, payload: Payload, bytes: number, completion: Completion): void {
 	const target = frame.chunk.bytes;
-	let at = frame.at + FRAME_HEADER_BYTES + frame.payloadBytes;
-	for (const part of parts) {
-		target.set(part, at);
-		at += part.length;
-	}
+	const from = frame.at + FRAME_HEADER_BYTES + frame.payloadBytes;
+	const at = from + bytes;
+	copyPayload(payload, target, from);
 	frame.payloadBytes += bytes;
 	frame.lengths.push(bytes);
 	frame.completions.push(completion);
@@ -174,7 +170,11 @@ export function stampFrame(frame: MemoryFrame, time: number, round: number): voi
 	});
 }
 
-const none: never[] = [];
+/** Calls `then` once the frame is durable or never will be. */
+export function afterFrame(frame: MemoryFrame, then: (error?: unknown) => void): void {
+	if (frame.after === none) frame.after = [then];
+	else frame.after.push(then);
+}
 
 /** Nobody waits for the frame any more: each is told once. */
 export function forgetWaiting(frame: MemoryFrame): void {

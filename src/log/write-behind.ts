@@ -18,6 +18,7 @@ import type { ShardLog } from "./shard-log.ts";
 import { encodeIndex } from "./sparse-index.ts";
 import { DESCRIPTOR } from "./stream-folder.ts";
 import type { StreamLog } from "./stream-log.ts";
+import type { TailCache } from "./tail-cache.ts";
 import { type Chunk, frameFrom } from "./tail-memory.ts";
 
 /** Frames that may wait here before rounds do, in bytes. */
@@ -29,6 +30,11 @@ const SHARDS_PER_MS = 10;
 /** Shards written at the same time; libuv has four threads, and reads must not starve. */
 const WRITERS = 2;
 const RETRY_MS = 250;
+/** With so many busy shards, pieces up to this size are written in this thread: a change of threads costs more than each. */
+const MANY_SHARDS = 32;
+const SMALL_BYTES = 64 * 1024;
+/** And after so much time others get their turn. */
+const SLICE_MS = 1;
 /** An active segment's index is renewed at a checkpoint when so many bytes have been added. */
 const INDEX_RENEW_BYTES = 4 * 1024 * 1024;
 
@@ -37,6 +43,7 @@ export interface WriteBehindHost {
 	readonly disk: Disk;
 	readonly clock: Clock;
 	readonly files: FilePool;
+	readonly tailCache: TailCache;
 	/** Before anything is written: with durability "os" the journal is synced first. `false` if that failed. */
 	beforeWriting(): Promise<boolean>;
 	/** Folders whose names changed: synced by the next checkpoint. */
@@ -57,6 +64,8 @@ export class WriteBehind {
 	#running: Promise<boolean> | undefined;
 	#stopped = false;
 	#backlog = 0;
+	/** When the slice of time of writing in this thread began. */
+	#sliceMs = 0;
 	readonly #indexed = new WeakMap<Segment, number>();
 
 	constructor(host: WriteBehindHost) {
@@ -71,9 +80,14 @@ export class WriteBehind {
 		this.#schedule(this.#delayMs());
 	}
 
+	/** Not too much waits. */
+	get hasRoom(): boolean {
+		return this.#backlog <= BACKLOG_BYTES || this.#stopped;
+	}
+
 	/** Resolves when not too much waits, at once usually; `false` if the disk has no room for what waits. */
 	async room(): Promise<boolean> {
-		while (this.#backlog > BACKLOG_BYTES && !this.#stopped) if (!(await this.flush())) return this.#stopped;
+		while (!this.hasRoom) if (!(await this.flush())) return this.#stopped;
 		return true;
 	}
 
@@ -123,13 +137,15 @@ export class WriteBehind {
 		this.#backlog = 0;
 		if (!(await this.#host.beforeWriting())) return false;
 		const failed = new Set<ShardLog>();
+		const many = shards.length >= MANY_SHARDS;
 		const writer = async (): Promise<void> => {
 			for (let shard = shards.pop(); shard !== undefined; shard = shards.pop()) {
 				if (this.#stopped) return;
-				if (!(await this.#writeShard(shard))) failed.add(shard);
+				if (!(await this.#writeShard(shard, many))) failed.add(shard);
 			}
 		};
 		await Promise.all(Array.from({ length: WRITERS }, writer));
+		this.#host.tailCache.shrink();
 		if (failed.size > 0) {
 			for (const shard of failed) this.#shards.add(shard);
 			this.#backlog += backlog;
@@ -138,29 +154,44 @@ export class WriteBehind {
 	}
 
 	/** Writes one shard's frames; `false` if they have to wait for space. */
-	async #writeShard(shard: ShardLog): Promise<boolean> {
+	async #writeShard(shard: ShardLog, here: boolean): Promise<boolean> {
 		try {
 			for (const chunk of [...shard.memory.unwritten()]) {
 				if (shard.owner.deleted !== undefined) return true;
-				await this.#writeChunk(shard, chunk);
+				await this.#writeChunk(shard, chunk, here);
 			}
-			await this.#host.written(shard);
+			if (shard.files.segments.length > 1) await this.#host.written(shard);
 			return true;
 		} catch (error) {
 			return (await this.#host.writeFailed(shard, error)) === "skip";
 		}
 	}
 
-	async #writeChunk(shard: ShardLog, chunk: Chunk): Promise<void> {
+	async #writeChunk(shard: ShardLog, chunk: Chunk, here: boolean): Promise<void> {
 		const { segment } = chunk;
 		const from = chunk.written;
 		const to = chunk.durable;
 		const bytes = chunk.bytes.subarray(from, to);
-		if (segment.created) await this.#host.files.write(segment.path, bytes, chunk.fileOffset + from);
+		const at = chunk.fileOffset + from;
+		if (here && segment.created && bytes.length <= SMALL_BYTES && this.#host.files.writeNow(segment.path, bytes, at)) {
+			await this.#pause();
+		} else if (segment.created) await this.#host.files.write(segment.path, bytes, at);
 		else await this.#create(shard, chunk, bytes);
 		noteFrames(chunk, from, to);
 		chunk.written = to;
 		segment.bytes = chunk.fileOffset + to;
+	}
+
+	/** Lets others have their turn now and then. */
+	#pause(): Promise<void> | undefined {
+		const now = this.#host.clock.monotonic();
+		if (now - this.#sliceMs < SLICE_MS) return undefined;
+		return new Promise((resolve) => {
+			setImmediate(() => {
+				this.#sliceMs = this.#host.clock.monotonic();
+				resolve();
+			});
+		});
 	}
 
 	/** Makes a segment with its header and first frames appear at one stroke; completes the index of the one before. */

@@ -70,7 +70,7 @@ export class ByteStream {
 			const { length } = bytes;
 			if (length > 0 && length <= context.engine.appendBytes) {
 				return new Promise((resolve, reject) => {
-					shard.submit([bytes], unconditional, new Answer(resolve, reject));
+					shard.submit(bytes, unconditional, new Answer(resolve, reject));
 				});
 			}
 		}

@@ -193,7 +193,7 @@ export class WriteQueue implements TicketOwner {
 	#submit(shard: EngineShard, data: Uint8Array, ticket: Ticket): void {
 		ticket.inFlight = data.length;
 		this.#inFlight += data.length;
-		ticket.place(shard.submit([data], this.#conditional ? this.#condition(shard, data.length) : unconditional, ticket));
+		ticket.place(shard.submit(data, this.#conditional ? this.#condition(shard, data.length) : unconditional, ticket));
 	}
 
 	/** The condition of the next append. Where it is sure to fail, nothing may follow before it has: what follows could meet its own. */
@@ -224,7 +224,7 @@ export class WriteQueue implements TicketOwner {
 			},
 		};
 		const options = this.#conditional ? this.#condition(shard, chunk.length) : unconditional;
-		const offset = shard.submit([chunk], options, completion);
+		const offset = shard.submit(chunk, options, completion);
 		if (before === undefined) ticket.place(offset);
 		if (next.length === 0) ticket.accept();
 	}

@@ -10,6 +10,7 @@ import type {
 	Completion,
 	EngineShard,
 	EngineStream,
+	Payload,
 	ReadOptions,
 	ReadResult,
 	ShardBounds,
@@ -82,8 +83,8 @@ class LocalShard implements EngineShard {
 		return this.#store.admission.hasRoom(bytes);
 	}
 
-	submit(parts: readonly Uint8Array[], options: SubmitOptions, completion: Completion): number {
-		if (!this.#opener.closed) return this.#shard.submit(parts, options, completion);
+	submit(payload: Payload, options: SubmitOptions, completion: Completion): number {
+		if (!this.#opener.closed) return this.#shard.submit(payload, options, completion);
 		queueMicrotask(() => completion.fail(closedError()));
 		return Number.NaN;
 	}

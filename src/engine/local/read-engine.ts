@@ -17,6 +17,7 @@ import type {
 	EngineStats,
 	EngineStream,
 	ListQuery,
+	Payload,
 	ReadOptions,
 	ReadResult,
 	ShardBounds,
@@ -194,7 +195,7 @@ class ReadShard implements EngineShard {
 		return true;
 	}
 
-	submit(_parts: readonly Uint8Array[], _options: SubmitOptions, completion: Completion): number {
+	submit(_payload: Payload, _options: SubmitOptions, completion: Completion): number {
 		queueMicrotask(() => completion.fail(readOnly(this.#root, "append")));
 		return Number.NaN;
 	}

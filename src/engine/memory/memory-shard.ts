@@ -11,6 +11,7 @@ import type {
 	Appended,
 	Completion,
 	EngineShard,
+	Payload,
 	ReadOptions,
 	ReadResult,
 	Run,
@@ -70,8 +71,8 @@ export class MemoryShard implements EngineShard {
 		return this.#rounds.hasRoom(bytes);
 	}
 
-	submit(parts: readonly Uint8Array[], options: SubmitOptions, completion: Completion): number {
-		const bytes = this.#slab.join(parts);
+	submit(payload: Payload, options: SubmitOptions, completion: Completion): number {
+		const bytes = this.#slab.copy(payload);
 		const refusal = this.#refusal(bytes.length, options.expect);
 		if (refusal !== undefined) {
 			this.#rounds.add(0, () => completion.fail(refusal));

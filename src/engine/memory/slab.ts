@@ -1,4 +1,5 @@
 /** Copies small appends into shared blocks: an allocation of its own costs a small append more than its copy. */
+import { copyPayload, type Payload, payloadLength } from "../../core/shard.ts";
 
 const blockBytes: number = 64 * 1024;
 /** Larger copies get an allocation of their own, so that a block is never mostly wasted. */
@@ -9,16 +10,11 @@ export class Slab {
 	#block: Uint8Array = new Uint8Array(0);
 	#used = 0;
 
-	/** Copies parts into one array. */
-	join(parts: readonly Uint8Array[]): Uint8Array {
-		let length = 0;
-		for (const part of parts) length += part.length;
+	/** Copies a payload into one array. */
+	copy(payload: Payload): Uint8Array {
+		const length = payloadLength(payload);
 		const bytes = length > smallBytes ? new Uint8Array(length) : this.#take(length);
-		let filled = 0;
-		for (const part of parts) {
-			bytes.set(part, filled);
-			filled += part.length;
-		}
+		copyPayload(payload, bytes, 0);
 		return bytes;
 	}
 

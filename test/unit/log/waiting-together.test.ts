@@ -33,6 +33,7 @@ describe("waiting together", () => {
 		const written: string[] = [];
 		const host = {
 			clock: systemClock,
+			tailCache: { shrink: () => {} },
 			beforeWriting: async () => true,
 			written: async (shard: ShardLog) => {
 				await gate.pass();
@@ -42,7 +43,7 @@ describe("waiting together", () => {
 		} as unknown as WriteBehindHost;
 		const behind = new WriteBehind(host);
 		const shard = (name: string): ShardLog =>
-			({ owner: { name }, memory: { unwritten: () => [] } }) as unknown as ShardLog;
+			({ owner: { name }, memory: { unwritten: () => [] }, files: { segments: [1, 2] } }) as unknown as ShardLog;
 		behind.add([shard("first")], 1);
 		const run = behind.flush();
 		await settle();

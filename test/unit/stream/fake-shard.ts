@@ -4,6 +4,7 @@ import type {
 	Engine,
 	EngineShard,
 	EngineStream,
+	Payload,
 	ReadOptions,
 	ReadResult,
 	ShardBounds,
@@ -38,7 +39,8 @@ export class FakeShard implements EngineShard {
 		return this.room;
 	}
 
-	submit(parts: readonly Uint8Array[], options: SubmitOptions, completion: Completion): number {
+	submit(payload: Payload, options: SubmitOptions, completion: Completion): number {
+		const parts = payload instanceof Uint8Array ? [payload] : payload;
 		const bytes = new Uint8Array(Buffer.concat(parts));
 		const from = this.acceptedTail;
 		this.submitted.push({ bytes, parts, expect: options.expect, completion, from });
