@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { nodeDisk } from "../../../src/disk/node-disk.ts";
 import { overlayDisk } from "../../../src/disk/overlay-disk.ts";
+import { crashDisk } from "../../../src/testing/crash-disk.ts";
 import { faultyDisk } from "../../../src/testing/faulty-disk.ts";
 import { memoryDisk } from "../../../src/testing/memory-disk.ts";
 import { slowDisk } from "../../../src/testing/slow-disk.ts";
@@ -57,6 +58,12 @@ testDisk("a slow one", async () => {
 
 testDisk("a faulty one without faults", async () => {
 	const disk = faultyDisk(memoryDisk());
+	await disk.mkdir("/store");
+	return { disk, dir: "/store", dispose: () => undefined };
+});
+
+testDisk("one that can crash", async () => {
+	const disk = crashDisk({ seed: 1, now: () => Date.now() });
 	await disk.mkdir("/store");
 	return { disk, dir: "/store", dispose: () => undefined };
 });
