@@ -1,0 +1,165 @@
+/**
+ * Ways in which a store can be built wrong. Each has to be found by the simulation: a check that finds none of them
+ * checks nothing.
+ *
+ * Some are disks that lie. The others are changes of the source text, made while it is loaded, so that the log itself
+ * needs no switch by which it could be broken. Where the text is no longer there, the change has to be written anew.
+ */
+import { registerHooks } from "node:module";
+import type { Disk, DiskFile } from "../../src/disk/disk.ts";
+import type { DiskBreaker } from "../../test/simulation/machine.ts";
+
+/** A change of one file below `src/`. */
+interface Edit {
+	readonly file: string;
+	readonly from: string;
+	readonly to: string;
+}
+
+/** One way; `why` says what is wrong with it. */
+interface Break {
+	readonly why: string;
+	readonly disk?: DiskBreaker;
+	readonly edits?: readonly Edit[];
+}
+
+/** All of them, by name. */
+export const breaks: Readonly<Record<string, Break>> = {
+	"skip-sync": {
+		why: "nothing is ever synced",
+		disk: changedFiles((file) => ({ sync: async () => {}, writeDurable: (data, at) => file.write(data, at) })),
+	},
+	"skip-dirsync": {
+		why: "names are never synced",
+		disk: (disk) => changed(disk, { syncDir: async () => {} }),
+	},
+	"ack-early": {
+		why: "a round is taken for durable when it has been handed to the operating system; it is synced soon after",
+		disk: changedFiles((file) => {
+			let late: () => Promise<void> = async () => {};
+			return {
+				writeDurable: async (data, at) => {
+					await late();
+					const bytes = new Uint8Array(data instanceof Uint8Array ? data : Buffer.concat(data));
+					await file.write(bytes, at);
+					late = () => file.writeDurable(bytes, at);
+				},
+			};
+		}),
+	},
+	"no-checksum": {
+		why: "frames are believed without their checksums",
+		edits: [
+			{ file: "log/round.ts", from: "if (!bodyHolds(envelope)) return undefined;", to: "" },
+			{ file: "log/round.ts", from: "!== header.crc) return undefined;", to: "< 0) return undefined;" },
+		],
+	},
+	"write-ahead": {
+		why: "frames reach their segments before their round is durable",
+		edits: [
+			{
+				file: "log/committer.ts",
+				from: "await this.#write(place, parts, bytes);",
+				to: `for (const { frames } of taken) for (const one of frames) one.chunk.durable = one.at + memoryFrameBytes(one);
+					(this.#host as any).writeBehind.add(taken.map(({ shard }) => shard), 0);
+					await (this.#host as any).writeBehind.flush();
+					await this.#write(place, parts, bytes);`,
+			},
+		],
+	},
+	"free-early": {
+		why: "a journal file is overwritten while a checkpoint still needs its rounds",
+		edits: [{ file: "log/ring.ts", from: "if (file.lastRound === 0 && file.bytes", to: "if (file.bytes" }],
+	},
+	"stale-round": {
+		why: "a round is believed without looking whether it follows on the one before",
+		edits: [
+			{
+				file: "log/journal-walk.ts",
+				from: "header.incarnation !== this.#start.incarnation || header.nonce",
+				to: "this.#start.nonce",
+			},
+			{
+				file: "log/journal-walk.ts",
+				from: "header.number !== this.expected || header.previous !== this.#previous",
+				to: "false",
+			},
+		],
+	},
+	"show-unsynced": {
+		why: "an opening shows what it has redone and not synced",
+		edits: [
+			{ file: "log/redo.ts", from: "await file.sync();", to: "" },
+			{ file: "log/opening.ts", from: "if (!start.unsynced) await rewrite(disk, last);", to: "" },
+		],
+	},
+	"reuse-position": {
+		why: "an opened stream counts from its head on",
+		edits: [
+			{
+				file: "log/shard-log.ts",
+				from: "this.#tail = this.#acceptedTail = Math.max(found.tail, found.state.head);",
+				to: "this.#tail = this.#acceptedTail = found.tail - found.state.head;",
+			},
+		],
+	},
+};
+
+/** Makes the modules that are imported from now on those of a broken build. */
+export function loadBroken(name: string): void {
+	const edits = breaks[name]?.edits ?? [];
+	const missing = new Set(edits);
+	registerHooks({
+		load(url, context, nextLoad) {
+			const loaded = nextLoad(url, context);
+			for (const edit of edits) {
+				if (!url.endsWith(`/src/${edit.file}`)) continue;
+				const text = String(loaded.source);
+				if (text.split(edit.from).length !== 2)
+					throw new Error(`break ${name}: ${edit.file} does not hold once: ${edit.from}`);
+				loaded.source = text.replace(edit.from, () => edit.to);
+				missing.delete(edit);
+			}
+			return loaded;
+		},
+	});
+}
+
+function changed(disk: Disk, changes: Partial<Disk>): Disk {
+	return {
+		counters: disk.counters,
+		open: (path, mode, options) => disk.open(path, mode, options),
+		mkdir: (path) => disk.mkdir(path),
+		list: (path) => disk.list(path),
+		stat: (path) => disk.stat(path),
+		readFile: (path) => disk.readFile(path),
+		rename: (from, to) => disk.rename(from, to),
+		unlink: (path) => disk.unlink(path),
+		rmdir: (path) => disk.rmdir(path),
+		syncDir: (path) => disk.syncDir(path),
+		freeBytes: (path) => disk.freeBytes(path),
+		writable: (path) => disk.writable(path),
+		realPath: (path) => disk.realPath(path),
+		...changes,
+	};
+}
+
+function changedFiles(changesOf: (file: DiskFile) => Partial<DiskFile>): DiskBreaker {
+	return (disk) =>
+		changed(disk, {
+			open: async (path, mode, options) => {
+				const file = await disk.open(path, mode, options);
+				return {
+					path: file.path,
+					read: (target, at) => file.read(target, at),
+					write: (data, at) => file.write(data, at),
+					writeDurable: (data, at) => file.writeDurable(data, at),
+					sync: () => file.sync(),
+					truncate: (length) => file.truncate(length),
+					size: () => file.size(),
+					close: () => file.close(),
+					...changesOf(file),
+				};
+			},
+		});
+}

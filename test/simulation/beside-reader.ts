@@ -1,0 +1,79 @@
+/**
+ * A second process that reads beside the owner, or without one. It may be behind, and it must see a beginning of each
+ * stream, in order, that nothing takes back.
+ */
+import { type ByteStream, type Store, StreambedError } from "../../src/index.ts";
+import type { SeededRandom } from "../../src/testing/seeded-random.ts";
+import { SCOPE } from "./clients.ts";
+import { SimulationFailure } from "./simulation-failure.ts";
+import type { StreamModel } from "./stream-model.ts";
+
+/** What the reader needs of its machine. */
+export interface BesideSurroundings {
+	readonly store: Store;
+	readonly models: ReadonlyMap<string, StreamModel>;
+	readonly random: SeededRandom;
+	tick(): number;
+	sleep(ms: number): Promise<void>;
+}
+
+/** Reads for a while, then closes the store. */
+export async function readBeside(around: BesideSurroundings): Promise<void> {
+	const { store, random } = around;
+	/** Where each stream was read up to, and the handle; both end with the stream. */
+	const places = new Map<StreamModel, { readonly stream: ByteStream; at: number | undefined; tail: number }>();
+	for (let left = random.between(3, 25); left > 0; left--) {
+		const models = [...around.models.values()].filter((model) => model.id !== undefined);
+		if (models.length > 0) {
+			const model = random.pick(models);
+			const place = places.get(model) ?? { stream: store.scope(SCOPE).stream(model.name), at: undefined, tail: 0 };
+			places.set(model, place);
+			try {
+				await look(around, model, place);
+			} catch (error) {
+				if (!mayFail(error, model)) throw error;
+				places.delete(model);
+			}
+		}
+		await around.sleep(random.pick([1, 10, 50, 300]));
+	}
+	await store.close();
+}
+
+async function look(
+	around: BesideSurroundings,
+	model: StreamModel,
+	place: { readonly stream: ByteStream; at: number | undefined; tail: number },
+): Promise<void> {
+	const { id, shards, sealed } = await place.stream.info();
+	// Another stream has the name by now.
+	if (id !== model.id) return;
+	const { head, tail } = shards[0] as { head: number; tail: number };
+	if (tail < place.tail) model.fail(`the second process saw the tail at ${place.tail}, then at ${tail}`);
+	place.tail = tail;
+	model.toldTail(tail);
+	if (sealed && !model.sealAsked) model.fail("the second process sees it sealed, and nobody asked for that");
+	await using reader = place.stream.reader({ from: { offset: Math.max(head, place.at ?? head) } });
+	for (let left = around.random.between(1, 4); left > 0; left--) {
+		const at = reader.offset;
+		const result = await reader.read(around.random.pick([100, 65_536, 2_000_000]));
+		if (result.kind !== "data") {
+			if (at < tail) model.fail(`the second process read ${result.kind} at ${at}, the tail was at ${tail}`);
+			return;
+		}
+		if (result.offset !== at) model.fail(`the second process read at ${at} and got bytes from ${result.offset} on`);
+		model.sawBytes(at, result.bytes, "read by the second process");
+		place.at = at + result.bytes.length;
+	}
+}
+
+function mayFail(error: unknown, model: StreamModel): boolean {
+	if (StreambedError.is(error, "STREAMBED_TRUNCATED")) {
+		const { head } = error.details as { head: number };
+		if (!model.mayHaveHead(head)) model.fail(`the second process saw the head at ${head}, and nobody asked for that`);
+		return true;
+	}
+	if (StreambedError.is(error, "STREAMBED_NOT_FOUND")) return model.deleteAsked || model.id === undefined;
+	if (error instanceof SimulationFailure) return false;
+	throw new SimulationFailure(`${model.name}: the second process failed: ${String(error)}`, { cause: error });
+}

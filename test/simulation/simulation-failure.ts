@@ -1,0 +1,4 @@
+/** A store did what it must not do. */
+export class SimulationFailure extends Error {
+	override readonly name = "SimulationFailure";
+}

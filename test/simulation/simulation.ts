@@ -1,0 +1,276 @@
+/**
+ * One store's life on a simulated machine: opened, used by several clients at random, ended by a crash of the machine, the
+ * death of its process or an orderly close, opened again, and so on; and after each opening all of it is compared with
+ * what was promised.
+ */
+import { type ByteStream, type Limits, open, type Store, StreambedError, verifyStore } from "../../src/index.ts";
+import type { SeededRandom } from "../../src/testing/seeded-random.ts";
+import { readBeside } from "./beside-reader.ts";
+import { Client, NAMES, SCOPE, type Sizes, type Surroundings } from "./clients.ts";
+import { type DiskBreaker, Machine } from "./machine.ts";
+import type { SimulatedProcess } from "./simulated-process.ts";
+import { SimulationFailure } from "./simulation-failure.ts";
+import type { StreamModel } from "./stream-model.ts";
+
+/** Several folders deep, and none of them there at first. */
+const ROOT = "/var/lib/store";
+const KiB = 1024;
+
+/** What a run has done. */
+export interface SimulationCounts {
+	crashes: number;
+	operations: number;
+	historiesChecked: number;
+}
+
+/** How a store is used in a run. */
+interface Profile {
+	readonly sizes: Sizes;
+	readonly streamBytes: number;
+	readonly durability: "sync" | "os";
+	readonly limits: Partial<Limits>;
+}
+
+const sizeProfiles: readonly { readonly sizes: Sizes; readonly streamBytes: number; readonly weight: number }[] = [
+	{ weight: 6, streamBytes: 300_000, sizes: { none: 1, tiny: 20, small: 10, medium: 3, large: 0, huge: 0 } },
+	{ weight: 3, streamBytes: 1_000_000, sizes: { none: 1, tiny: 10, small: 10, medium: 10, large: 2, huge: 0 } },
+	{ weight: 2, streamBytes: 5_000_000, sizes: { none: 1, tiny: 4, small: 4, medium: 4, large: 8, huge: 4 } },
+];
+
+/** One run: everything in it comes from its seed. */
+export class Simulation {
+	readonly counts: SimulationCounts = { crashes: 0, operations: 0, historiesChecked: 0 };
+	readonly machine: Machine;
+	readonly #random: SeededRandom;
+	readonly #profile: Profile;
+	/** Streams that are there, or may be. */
+	readonly #models = new Map<string, StreamModel>();
+	#appends = 0;
+	#lanes = 0;
+	#reading = false;
+
+	constructor(seed: number, breaker?: DiskBreaker) {
+		this.machine = new Machine(seed, breaker);
+		this.#random = this.machine.random.fork();
+		this.#profile = this.#makeProfile();
+	}
+
+	/** Runs until so many crashes have happened; then looks at everything once more. @throws SimulationFailure */
+	async run(crashes: number): Promise<SimulationCounts> {
+		while (this.counts.crashes < crashes) await this.#life();
+		await this.#lastLook();
+		return this.counts;
+	}
+
+	#makeProfile(): Profile {
+		const random = this.#random;
+		const weights = Object.fromEntries(sizeProfiles.map(({ weight }, index) => [String(index), weight]));
+		const { sizes, streamBytes } = sizeProfiles[Number(random.weighted(weights))] as (typeof sizeProfiles)[number];
+		return {
+			sizes,
+			streamBytes,
+			durability: random.chance(0.1) ? "os" : "sync",
+			limits: {
+				journalBytes: 16 * KiB * KiB,
+				pendingBytes: random.pick([64 * KiB, 1024 * KiB, 16 * KiB * KiB]),
+				tailCacheBytes: random.pick([0, 64 * KiB, 4 * KiB * KiB]),
+				readCacheBytes: random.pick([0, 256 * KiB, 4 * KiB * KiB]),
+				openFiles: random.pick([8, 64]),
+			},
+		};
+	}
+
+	/** From one opening to the next end. */
+	async #life(): Promise<void> {
+		const { machine } = this;
+		const random = this.#random;
+		const length = random.weighted({ opening: 3, short: 3, long: 3 });
+		const operations = {
+			opening: random.between(1, 60),
+			short: random.between(30, 250),
+			long: random.between(200, 900),
+		};
+		// What was only handed to the operating system is not expected to survive the machine.
+		const crash = this.#profile.durability === "sync" ? 6 : 0;
+		const end = random.weighted({ crash, kill: 3, close: length === "opening" ? 0 : 1.5 });
+		machine.note(`life ${length} ${end}`);
+		machine.operationsLeft = operations[length];
+		const owner = machine.start();
+		const closed = await this.#use(owner, end);
+		if (closed) return;
+		this.counts.crashes++;
+		if (end === "kill" || crash === 0) await machine.kill(owner);
+		else {
+			await machine.crash();
+			this.#reading = false;
+		}
+	}
+
+	/** Opens, checks, uses the store; tells whether it was closed in order, before its end came. */
+	async #use(owner: SimulatedProcess, end: "crash" | "kill" | "close"): Promise<boolean> {
+		const { machine } = this;
+		const opened = await this.#open(owner);
+		if (opened === undefined) return false;
+		const handles = await machine.until(this.#checkAll(opened));
+		if (handles === undefined) return false;
+		const around = this.#surroundings(owner, opened, handles.value);
+		const lanes = new Map<StreamModel, number>();
+		const clients = Array.from({ length: this.#random.between(2, 5) }, () => new Client(around, lanes).run());
+		for (const client of clients) machine.watch(client);
+		if (!this.#reading && this.#random.chance(0.4)) machine.watch(this.#startReader());
+		await machine.until(new Promise<void>(() => {}));
+		if (end !== "close") return false;
+		machine.operationsLeft = this.#random.chance(0.3) ? this.#random.between(1, 100) : Number.POSITIVE_INFINITY;
+		around.closing = true;
+		if (this.#random.chance(0.7) && (await machine.until(Promise.all(clients))) === undefined) return false;
+		const close = opened.close();
+		machine.watch(close);
+		if ((await machine.until(Promise.all([close, ...clients]))) === undefined) return false;
+		machine.ended(owner);
+		return true;
+	}
+
+	/** Opens the store for writing; `undefined` if the end came first. */
+	async #open(owner: SimulatedProcess): Promise<Store | undefined> {
+		for (;;) {
+			const opening = this.#openAs(owner, "write");
+			await this.machine.loaded(owner, opening);
+			try {
+				return (await this.machine.until(opening))?.value;
+			} catch (error) {
+				// The second process may be recovering the store just now.
+				if (!(this.#reading && StreambedError.is(error, "STREAMBED_LOCKED"))) throw error;
+				if ((await this.machine.until(this.machine.pause(owner, 20))) === undefined) return undefined;
+			}
+		}
+	}
+
+	#openAs({ disk, clock, lock }: SimulatedProcess, mode: "write" | "read"): Promise<Store> {
+		const { durability, limits } = this.#profile;
+		const write = mode === "write" ? { durability, create: true } : {};
+		return open(`file:${ROOT}`, { mode, disk, clock, lock, limits, random: this.#random.fork(), ...write });
+	}
+
+	#surroundings(owner: SimulatedProcess, store: Store, handles: Map<StreamModel, ByteStream>): Surroundings {
+		const { machine } = this;
+		return {
+			store,
+			handles,
+			models: this.#models,
+			random: this.#random,
+			sizes: this.#profile.sizes,
+			streamBytes: this.#profile.streamBytes,
+			busy: new Set(),
+			closing: false,
+			tick: () => {
+				this.counts.operations++;
+				return machine.tick();
+			},
+			nextAppend: () => {
+				this.#appends++;
+				return this.#appends;
+			},
+			nextLane: () => {
+				this.#lanes++;
+				return this.#lanes;
+			},
+			pause: (steps) => machine.pause(owner, steps),
+			sleep: (ms) => sleep(owner, ms),
+		};
+	}
+
+	/** A second process reads for a while; it may outlive the owner, not the machine. */
+	async #startReader(): Promise<void> {
+		const { machine } = this;
+		this.#reading = true;
+		const reader = machine.start();
+		const opening = this.#openAs(reader, "read");
+		const store = await opening;
+		const random = this.#random.fork();
+		await readBeside({
+			store,
+			random,
+			models: this.#models,
+			tick: () => machine.tick(),
+			sleep: (ms) => sleep(reader, ms),
+		});
+		machine.ended(reader);
+		this.#reading = false;
+	}
+
+	// Comparing
+
+	/** Compares every stream with its model and opens a handle to it. */
+	async #checkAll(store: Store): Promise<Map<StreamModel, ByteStream>> {
+		const handles = new Map<StreamModel, ByteStream>();
+		const listed = new Set((await store.scope(SCOPE).list()).map(({ stream }) => stream));
+		for (const name of NAMES) {
+			const model = this.#models.get(name);
+			const stream = store.scope(SCOPE).stream(name);
+			const there = await this.#isThere(stream);
+			if (there !== listed.has(name))
+				throw new SimulationFailure(`${name} is ${there ? "there" : "not there"}, and the list says otherwise`);
+			if (!there) {
+				if (model?.created === true && !model.deleteAsked) model.fail("it is gone");
+				this.#models.delete(name);
+				continue;
+			}
+			if (model === undefined) throw new SimulationFailure(`${name} is there, and it was never made or was deleted`);
+			await this.#checkStream(model, stream);
+			model.deleteAsked = false;
+			handles.set(model, stream);
+		}
+		return handles;
+	}
+
+	async #isThere(stream: ByteStream): Promise<boolean> {
+		try {
+			await stream.open();
+			return true;
+		} catch (error) {
+			if (StreambedError.is(error, "STREAMBED_NOT_FOUND")) return false;
+			throw error;
+		}
+	}
+
+	async #checkStream(model: StreamModel, stream: ByteStream): Promise<void> {
+		const { id, shards, sealed } = await stream.info();
+		const { head, tail } = shards[0] as { head: number; tail: number };
+		model.toldTail(tail);
+		const parts: Uint8Array[] = [];
+		let at = head;
+		for await (const bytes of stream.reader({ to: { offset: tail } })) {
+			model.sawBytes(at, bytes, "read after opening");
+			parts.push(bytes);
+			at += bytes.length;
+		}
+		model.found({ id, head, tail, sealed, content: Buffer.concat(parts) });
+		if (model.history.length > 0) {
+			this.counts.historiesChecked++;
+			const wrong = model.history.check();
+			if (wrong !== undefined) model.fail(wrong);
+		}
+		model.beginHistory();
+		this.machine.note(`found ${model.name} ${head} ${tail} ${sealed}`);
+	}
+
+	/** At the end: opened once more, closed, verified. */
+	async #lastLook(): Promise<void> {
+		const { machine } = this;
+		for (let times = 0; times < 2; times++) {
+			machine.operationsLeft = Number.POSITIVE_INFINITY;
+			const owner = machine.start();
+			const store = (await this.#open(owner)) as Store;
+			await machine.until(this.#checkAll(store));
+			await machine.until(store.close());
+			machine.ended(owner);
+		}
+		const { problems } = await verifyStore(ROOT, { disk: machine.disk });
+		if (problems[0] !== undefined) throw new SimulationFailure(`verify finds ${JSON.stringify(problems[0])}`);
+	}
+}
+
+/** Milliseconds of a process's time; never ends if the process does so first. */
+function sleep({ clock }: SimulatedProcess, ms: number): Promise<void> {
+	return new Promise((resolve) => clock.setTimer(ms, resolve));
+}

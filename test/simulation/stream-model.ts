@@ -1,0 +1,302 @@
+/**
+ * What is known of one stream: what was asked for, what was promised, what was seen. Whatever a store shows of it is
+ * compared with this.
+ *
+ *     log      appends whose place is certain, from the birth of the stream on, without a gap
+ *     open     appends that were handed over and not answered; after a crash each may be there, whole, or not
+ *     early    bytes that were read and whose append nobody was told of yet
+ */
+import { History } from "./history.ts";
+import { firstDifference, payloadOf } from "./payloads.ts";
+import { SimulationFailure } from "./simulation-failure.ts";
+
+/** An append as it was handed over. */
+export interface Attempt {
+	readonly number: number;
+	readonly bytes: number;
+	readonly expect: number | undefined;
+	readonly called: number;
+	/** Appends with the same lane are stored in the order of their numbers, none without those before it. */
+	readonly lane: number;
+}
+
+/** An append and its place. */
+interface Placed {
+	readonly from: number;
+	readonly to: number;
+	readonly number: number;
+}
+
+/** The state of a shard, all of it: one byte that is lost, moved, changed or doubled makes it another one. */
+export interface FoundStream {
+	readonly id: string;
+	readonly head: number;
+	readonly tail: number;
+	readonly sealed: boolean;
+	/** From the head to the tail. */
+	readonly content: Uint8Array;
+}
+
+/** One stream, from its creation to its deletion. */
+export class StreamModel {
+	readonly name: string;
+	id: string | undefined;
+	created = false;
+	deleteAsked = false;
+	head = 0;
+	sealed = false;
+	history: History = new History({ head: 0, tail: 0, sealed: false });
+	readonly #heads = new Map<number, number>([[0, -1]]);
+	#sealCalled: number | undefined;
+	readonly #log: Placed[] = [];
+	readonly #ahead = new Map<number, Placed>();
+	readonly #open = new Map<number, Attempt>();
+	#early: { readonly from: number; readonly bytes: Uint8Array }[] = [];
+	/** Highest tail that was ever told. */
+	#told = 0;
+	/** Tails that were told and not yet compared with the ends of appends. */
+	#borders: number[] = [];
+
+	constructor(name: string) {
+		this.name = name;
+	}
+
+	/** Where the appends end that somebody was told of. */
+	get tail(): number {
+		return this.#log.at(-1)?.to ?? 0;
+	}
+
+	get sealAsked(): boolean {
+		return this.#sealCalled !== undefined;
+	}
+
+	/** Appends without an answer. */
+	get openAppends(): number {
+		return this.#open.size;
+	}
+
+	/** Begins the history of a new life. */
+	beginHistory(): void {
+		this.history = new History({ head: this.head, tail: this.tail, sealed: this.sealed });
+	}
+
+	// Asking
+
+	handedOver(attempt: Attempt): void {
+		if (attempt.bytes > 0) this.#open.set(attempt.number, attempt);
+	}
+
+	headAsked(head: number, called: number): void {
+		if (!this.#heads.has(head)) this.#heads.set(head, called);
+	}
+
+	sealAskedAt(called: number): void {
+		this.#sealCalled ??= called;
+	}
+
+	// Answers
+
+	stored(attempt: Attempt, from: number, to: number, answered: number): void {
+		const { number, bytes, expect, called } = attempt;
+		this.#open.delete(number);
+		if (to - from !== bytes) this.fail(`an append of ${bytes} bytes was answered with ${from} to ${to}`);
+		if (expect !== undefined && from !== expect) this.fail(`an append expected ${expect} and landed at ${from}`);
+		if (bytes === 0) return this.sawTail("append of nothing", from, false, called, answered);
+		if (from < this.tail) this.fail(`the positions ${from} to ${to} were given twice: the tail was at ${this.tail}`);
+		if (this.sealed) this.fail(`an append landed at ${from} of a sealed stream`);
+		if (this.#ahead.has(from)) this.fail(`the position ${from} was given to two appends`);
+		this.#ahead.set(from, { from, to, number });
+		this.history.appended(to, called, answered);
+		this.#join();
+	}
+
+	/** Nothing of the append happened. */
+	refused(attempt: Attempt): void {
+		this.#open.delete(attempt.number);
+	}
+
+	/** Somebody was told a tail, perhaps an older one: an append ends there, and the tail never goes back below it. */
+	toldTail(tail: number): void {
+		this.#told = Math.max(this.#told, tail);
+		this.#borders.push(tail);
+		this.#checkBorders();
+	}
+
+	sawTail(by: string, tail: number, sealed: boolean, called: number, answered: number): void {
+		this.toldTail(tail);
+		if (sealed && this.#sealCalled === undefined) this.fail("it is sealed, and nobody asked for that");
+		this.history.sawTail(by, tail, sealed, called, answered);
+	}
+
+	wasSealed(tail: number, called: number, answered: number): void {
+		this.toldTail(tail);
+		this.sealed = true;
+		this.history.sealed(called, answered);
+		if (tail < this.tail) this.fail(`it was sealed at ${tail}, and there were appends up to ${this.tail}`);
+	}
+
+	headMoved(asked: number, head: number, called: number, answered: number): void {
+		if (head < asked) this.fail(`truncation before ${asked} left the head at ${head}`);
+		if (head === asked) this.history.moved(head, called, answered);
+		this.sawHead(head, called, answered);
+	}
+
+	sawHead(head: number, called: number, answered: number): void {
+		if (!this.#heads.has(head)) this.fail(`the head is at ${head}, and nobody asked for that`);
+		const asked = this.#heads.get(head) as number;
+		if (head > this.head) this.history.moved(head, asked, Number.POSITIVE_INFINITY);
+		this.head = Math.max(this.head, head);
+		this.history.sawHead(head, called, answered);
+	}
+
+	/** Tells whether the head may be there: it was asked for. */
+	mayHaveHead(head: number): boolean {
+		return this.#heads.has(head);
+	}
+
+	// Bytes
+
+	/** Compares bytes that were read at an offset. */
+	sawBytes(from: number, bytes: Uint8Array, what: string): void {
+		const known = Math.min(from + bytes.length, this.tail);
+		if (known > from) this.#compare(from, bytes.subarray(0, known - from), what);
+		const rest = Math.max(0, known - from);
+		if (rest < bytes.length) this.#early.push({ from: from + rest, bytes: new Uint8Array(bytes.subarray(rest)) });
+	}
+
+	/** End of the append that holds the byte before `position`; the position itself if nobody was told of it yet. */
+	endOf(position: number): number {
+		return this.#log[this.#indexAt(position - 1)]?.to ?? position;
+	}
+
+	/** Says that something about this stream is wrong. */
+	fail(what: string): never {
+		throw new SimulationFailure(`${this.name}: ${what}`);
+	}
+
+	#compare(from: number, bytes: Uint8Array, what: string): void {
+		let at = from;
+		const end = from + bytes.length;
+		for (let index = this.#indexAt(from); at < end; index++) {
+			const placed = this.#log[index] as Placed;
+			const to = Math.min(end, placed.to);
+			const wanted = payloadOf(placed.number, placed.to - placed.from).subarray(at - placed.from, to - placed.from);
+			const wrong = firstDifference(bytes.subarray(at - from, to - from), wanted);
+			if (wrong >= 0) {
+				this.fail(`${what}: the byte at ${at + wrong} is wrong, in the append from ${placed.from} to ${placed.to}`);
+			}
+			at = to;
+		}
+	}
+
+	/** Index in the log of the append that holds a position. */
+	#indexAt(position: number): number {
+		let low = 0;
+		let high = this.#log.length;
+		while (low < high) {
+			const middle = (low + high) >> 1;
+			if ((this.#log[middle] as Placed).to <= position) low = middle + 1;
+			else high = middle;
+		}
+		return low;
+	}
+
+	#join(): void {
+		for (let next = this.#ahead.get(this.tail); next !== undefined; next = this.#ahead.get(this.tail)) {
+			this.#ahead.delete(next.from);
+			this.#log.push(next);
+		}
+		this.#checkBorders();
+		if (this.#early.length === 0) return;
+		const early = this.#early;
+		this.#early = [];
+		for (const { from, bytes } of early) this.sawBytes(from, bytes, "read before its append was answered");
+	}
+
+	#checkBorders(): void {
+		const { tail } = this;
+		for (const border of this.#borders) {
+			if (border <= tail && border > 0 && this.endOf(border) !== border) this.fail(`the tail ${border} cuts an append`);
+		}
+		this.#borders = this.#borders.filter((border) => border > tail);
+	}
+
+	// After a crash
+
+	/** Compares the whole stream with what may be left of it; what was found is what is known then. */
+	found({ id, head, tail, sealed, content }: FoundStream): void {
+		if (this.id !== undefined && id !== this.id) this.fail(`it has another id: ${id}, not ${this.id}`);
+		if (head < this.head) this.fail(`a truncation is undone: the head is at ${head}, it was at ${this.head}`);
+		if (!this.#heads.has(head)) this.fail(`the head is at ${head}, and nobody asked for that`);
+		if (this.sealed && !sealed) this.fail("a seal is undone");
+		if (sealed && this.#sealCalled === undefined) this.fail("it is sealed, and nobody asked for that");
+		const promised = Math.max(this.tail, this.#told, ...[...this.#ahead.values()].map(({ to }) => to));
+		if (tail < promised) this.fail(`the tail is at ${tail}: what was there up to ${promised} is lost`);
+		if (content.length !== tail - head) this.fail(`${content.length} bytes were read from ${head} to ${tail}`);
+		const from = Math.max(this.tail, head);
+		this.#place(from, content.subarray(from - head), tail);
+		this.sawBytes(head, content, "after opening");
+		const unseen = this.#early.find(({ from: at, bytes }) => at + bytes.length > tail);
+		if (unseen !== undefined) this.fail(`bytes that were read at ${unseen.from} are gone`);
+		this.id = id;
+		this.created = true;
+		if (head > this.head) this.history.moved(head, this.#heads.get(head) as number, Number.POSITIVE_INFINITY);
+		if (sealed && !this.sealed) this.history.sealed(this.#sealCalled as number, Number.POSITIVE_INFINITY);
+		this.head = head;
+		this.sealed = sealed;
+		this.#sealCalled = sealed ? this.#sealCalled : undefined;
+		for (const asked of this.#heads.keys()) if (asked !== head) this.#heads.delete(asked);
+		this.#open.clear();
+	}
+
+	/** Finds out which unanswered appends the bytes behind the known ones are. */
+	#place(from: number, content: Uint8Array, tail: number): void {
+		if (from === tail) return;
+		if (from > this.tail) {
+			// The bytes were dropped by a truncation that was asked for: which appends they were does not matter any more.
+			this.#log.push({ from: this.tail, to: from, number: -1 });
+		}
+		const order = this.#match(content, from, 0, [...this.#open.values()]);
+		if (order === undefined) {
+			this.fail(`the bytes from ${from} to ${tail} are no sequence of whole appends that were handed over`);
+		}
+		let at = from;
+		for (const { number, bytes, called } of order) {
+			if (!this.#ahead.has(at)) {
+				this.#ahead.set(at, { from: at, to: at + bytes, number });
+				this.history.appended(at + bytes, called, Number.POSITIVE_INFINITY);
+			}
+			at += bytes;
+		}
+		this.#join();
+	}
+
+	/** A sequence of attempts, each at most once and in the order of its lane, whose payloads are the content. */
+	#match(content: Uint8Array, from: number, at: number, open: readonly Attempt[]): Attempt[] | undefined {
+		if (at === content.length) return [];
+		const known = this.#ahead.get(from + at);
+		if (known !== undefined) {
+			const rest = this.#match(content, from, at + known.to - known.from, open);
+			const { number } = known;
+			return rest && [{ number, bytes: known.to - known.from, expect: undefined, called: 0, lane: 0 }, ...rest];
+		}
+		const lanes = new Set<number>();
+		for (const attempt of open) {
+			const { number, bytes, expect, lane } = attempt;
+			// A conditional append before it may have been refused; an unconditional one was stored or nothing behind it is.
+			const first = !lanes.has(lane);
+			if (expect === undefined) lanes.add(lane);
+			const fits = bytes > 0 && bytes <= content.length - at && (expect === undefined || expect === from + at);
+			if (!first || !fits) continue;
+			if (firstDifference(content.subarray(at, at + bytes), payloadOf(number, bytes)) >= 0) continue;
+			const rest = this.#match(
+				content,
+				from,
+				at + bytes,
+				open.filter((other) => other !== attempt && !(other.lane === lane && other.number < number)),
+			);
+			if (rest !== undefined) return [attempt, ...rest];
+		}
+		return undefined;
+	}
+}
