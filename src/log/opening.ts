@@ -72,6 +72,8 @@ async function open(options: OpeningOptions): Promise<OpenedStore> {
 		owner = await claimOwner(disk, root, { ...options, process: options.locker.process });
 		const found = await readStore(disk, root);
 		const identity = found ?? (await makeStore(disk, root, options.random, options.clock.now()));
+		// Who made the store may have been killed before these syncs: what is about to be promised rests on the names.
+		for (const folder of [join(root, "journal"), root]) await disk.syncDir(folder);
 		return { identity, lock, owner, ...(await recover(options, identity)) };
 	} catch (error) {
 		await owner?.release().catch(() => {});

@@ -88,6 +88,9 @@ export async function makeStore(disk: Disk, root: string, random: Random, now: n
 	const journal = join(root, "journal");
 	await disk.mkdir(journal);
 	await disk.mkdir(join(root, "streams"));
+	// Any folder on the way may be new: before the store counts as one all of their names are certain.
+	await disk.syncDir(root);
+	for (let folder = root; folder !== dirname(folder); folder = dirname(folder)) await syncName(disk, folder);
 	for (const { name } of await disk.list(journal)) await disk.unlink(join(journal, name));
 	const ring = new Ring(disk, root, idBytes, { durable: true, limitBytes: FIRST_FILE_BYTES });
 	await ring.open();
@@ -101,6 +104,13 @@ export async function makeStore(disk: Disk, root: string, random: Random, now: n
 	await disk.syncDir(journal);
 	const text = `${JSON.stringify({ format: 1, id, createdAt: now })}\n`;
 	await replaceFile(disk, join(root, STORE_FILE), new TextEncoder().encode(text));
-	await disk.syncDir(dirname(root));
 	return { id, idBytes, createdAt: now };
+}
+
+/** Makes the name of a folder durable; one in a folder that we may not look into is none of ours. */
+async function syncName(disk: Disk, path: string): Promise<void> {
+	await disk.syncDir(dirname(path)).catch((error) => {
+		const { code } = error as { code?: unknown };
+		if (code !== "EACCES" && code !== "EPERM") throw error;
+	});
 }
