@@ -54,6 +54,8 @@ export class Checkpointer {
 	#timer: Timer | undefined;
 	#running: Promise<boolean> | undefined;
 	#liveBytes = 0;
+	#held = 0;
+	#waiting: (() => void)[] = [];
 	/** Counts checkpoints begun. */
 	span = 0;
 	/** Checkpoints completed. */
@@ -74,6 +76,17 @@ export class Checkpointer {
 		this.#liveBytes += bytes;
 		if (this.#liveBytes > this.#host.journalLimitBytes * SHARE) void this.run();
 		else if (this.#timer === undefined && this.#running === undefined) this.#arm();
+	}
+
+	/**
+	 * Something was committed that is not carried out yet: no checkpoint passes it until the returned function was called.
+	 */
+	hold(): () => void {
+		this.#held++;
+		return () => {
+			this.#held--;
+			if (this.#held === 0) for (const goOn of this.#waiting.splice(0)) goOn();
+		};
 	}
 
 	/** Names in a folder changed. */
@@ -116,6 +129,19 @@ export class Checkpointer {
 		);
 	}
 
+	/** The beginning of a checkpoint, as soon as no round is in flight and all that was committed has been carried out. */
+	#whenFree(): Promise<Start> {
+		return new Promise((resolve) => {
+			const look = (): void => {
+				this.#host.committer.between(() => {
+					if (this.#held > 0) this.#waiting.push(look);
+					else resolve(this.#start());
+				});
+			};
+			look();
+		});
+	}
+
 	/** One moment between two rounds: what comes before `next` is covered, what comes after is named anew. */
 	#start(): Start {
 		const start = {
@@ -131,11 +157,11 @@ export class Checkpointer {
 	}
 
 	async #run(clean: boolean): Promise<boolean> {
-		const { committer, writeBehind, checkpoint, ring, owner } = this.#host;
+		const { writeBehind, checkpoint, ring, owner } = this.#host;
 		this.#timer?.cancel();
 		this.#timer = undefined;
 		if (this.#host.stopped) return false;
-		const start = await new Promise<Start>((resolve) => committer.between(() => resolve(this.#start())));
+		const start = await this.#whenFree();
 		const { round, previous, place, touched, folders } = start;
 		try {
 			if (this.#host.stopped || !(await writeBehind.flush())) throw new Postponed();

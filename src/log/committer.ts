@@ -213,7 +213,8 @@ export class Committer {
 		const names = this.#names(round.taken);
 		const { frames, actions } = round;
 		const few = names.length + actions.length;
-		const parts = few === 0 ? frames : [...names.map(nameEnvelope), ...actions.map(actionEnvelope), ...frames];
+		// Frames of a stream that this round deletes were accepted before: redo must not meet them behind the delete.
+		const parts = few === 0 ? frames : [...names.map(nameEnvelope), ...frames, ...actions.map(actionEnvelope)];
 		let bodyBytes = 0;
 		for (const { from, to } of parts) bodyBytes += to - from;
 		round.bytes = roundBytes(parts.length, bodyBytes);
@@ -275,7 +276,7 @@ export class Committer {
 	}
 
 	/** The round is durable: visible to all from now on. */
-	#show({ taken, payload, bytes, began }: Round): void {
+	#show({ taken, actions, payload, bytes, began }: Round): void {
 		this.#round = undefined;
 		this.#pacing.wrote(began);
 		let frameBytes = 0;
@@ -288,13 +289,15 @@ export class Committer {
 		}
 		this.counters.rounds++;
 		this.counters.appendedBytes += payload;
+		// They are still to be carried out, and say so, before a checkpoint may begin.
+		for (const action of actions) action.done();
 		const shards = taken.map(({ shard }) => shard);
 		this.#host.committed(shards, frameBytes, bytes);
 		this.#callMoments();
 	}
 
 	/** Tells those who wait for a round, while the next one is being written if that pays. */
-	#tell({ taken, actions, payload }: Round): void {
+	#tell({ taken, payload }: Round): void {
 		const { admission } = this.#host;
 		admission.release(payload);
 		const waiting = admission.bytes;
@@ -304,7 +307,6 @@ export class Committer {
 		this.#waited = waiting;
 		this.#pacing.tell();
 		for (const { shard, frames } of taken) shard.settle(frames);
-		for (const action of actions) action.done();
 	}
 
 	#endGathering(): void {

@@ -198,15 +198,19 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 	/** Deletes a stream: committed, then removed from the disk. */
 	async deleteStream(stream: StreamLog): Promise<void> {
 		this.#checkWritable();
-		this.#letGo(stream, notFound(stream.name));
-		await this.#folders.remove(stream);
+		// Until the delete is durable the stream is there: its data has to be kept as well as ever.
+		await this.#folders.remove(stream, () => this.#letGo(stream, notFound(stream.name)));
 	}
 
 	/** Somebody removed the stream's folder: that is a delete. */
 	#noticeGone(stream: StreamLog): void {
 		if (stream.deleted !== undefined) return;
 		this.#letGo(stream, notFound(stream.name));
-		if (this.#state === "open") this.act(EnvelopeKind.delete, formatUuid(stream.id), stream.folder).catch(() => {});
+		if (this.#state !== "open") return;
+		this.act(EnvelopeKind.delete, formatUuid(stream.id), stream.folder).then(
+			({ carriedOut }) => carriedOut(),
+			() => {},
+		);
 	}
 
 	#letGo(stream: StreamLog, error: StreambedError): void {
@@ -217,11 +221,20 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 		this.files.forgetBelow(stream.path).catch(() => {});
 	}
 
-	/** Makes a change part of a round; resolves when it is durable. */
-	act(kind: EnvelopeKind, id: string, folder: string): Promise<void> {
+	/** Makes a change part of a round; resolves when it is durable. It holds checkpoints back until `carriedOut` was called. */
+	act(
+		kind: EnvelopeKind,
+		id: string,
+		folder: string,
+		committed: () => void = () => {},
+	): Promise<{ carriedOut(): void }> {
 		return new Promise((resolve, reject) => {
 			const streamId = parseUuid(id) as Uint8Array;
-			this.committer.act({ kind, streamId, folder, done: resolve, fail: (error) => reject(this.#stopped ?? error) });
+			const done = (): void => {
+				committed();
+				resolve({ carriedOut: this.checkpointer.hold() });
+			};
+			this.committer.act({ kind, streamId, folder, done, fail: (error) => reject(this.#stopped ?? error) });
 		});
 	}
 

@@ -13,7 +13,15 @@ import type { WalkedRound } from "./journal-walk.ts";
 import { type Envelope, EnvelopeKind } from "./round.ts";
 import { baseOfName, encodeSegmentHeader, SEGMENT_HEADER_BYTES, segmentName, segmentNumber } from "./segment-header.ts";
 import { isGone } from "./segment-reader.ts";
-import { findFolders, freshFolder, readDescriptor, removeFolder, type StreamFolder } from "./stream-folder.ts";
+import {
+	findFolders,
+	freshFolder,
+	isOccupied,
+	readDescriptor,
+	removeEmpty,
+	removeFolder,
+	type StreamFolder,
+} from "./stream-folder.ts";
 
 const GATHER_BYTES = 1024 * 1024;
 
@@ -103,7 +111,7 @@ export class Redo {
 		const fresh = join(this.#streams, freshFolder(id));
 		if ((await this.#disk.stat(fresh)) === undefined) return;
 		// An occupied place wins: somebody put a folder there before the rename was done.
-		if ((await this.#disk.stat(path)) !== undefined) return;
+		if (await isOccupied(this.#disk, path)) return;
 		await this.#disk.mkdir(dirname(path));
 		await this.#disk.rename(fresh, path);
 	}
@@ -114,6 +122,7 @@ export class Redo {
 		await this.#files.forgetBelow(path);
 		for (const touched of this.#segments.keys()) if (touched.startsWith(`${path}/`)) this.#segments.delete(touched);
 		await removeFolder(this.#disk, this.#streams, path, id);
+		await removeEmpty(this.#disk, this.#streams, dirname(path));
 	}
 
 	async #frame(envelope: Envelope): Promise<void> {

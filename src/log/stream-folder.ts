@@ -86,14 +86,16 @@ export async function replaceFile(disk: Disk, path: string, bytes: Uint8Array): 
 	await disk.syncDir(dirname(path));
 }
 
-/** Takes a stream's folder out of its place and removes it; folders above that are empty then go too. */
+/** Takes a stream's folder out of its place and removes it. */
 export async function removeFolder(disk: Disk, streams: string, path: string, id: string): Promise<void> {
 	let gone = join(streams, goneFolder(id));
 	for (let number = 1; (await disk.stat(gone)) !== undefined; number++)
 		gone = join(streams, goneFolder(`${id}-${number}`));
 	await disk.rename(path, gone);
+	// Once something in it is gone it must not come back to its place, whole by its name only.
+	await disk.syncDir(dirname(path));
+	await disk.syncDir(streams);
 	await removeTree(disk, gone);
-	await removeEmpty(disk, streams, dirname(path));
 }
 
 /** Removes a folder with all that is in it. */
@@ -106,13 +108,45 @@ export async function removeTree(disk: Disk, path: string): Promise<void> {
 	await disk.rmdir(path);
 }
 
-async function removeEmpty(disk: Disk, streams: string, path: string): Promise<void> {
+/** Removes a folder below `streams/` if it is empty, and those above that are empty then; `gone` hears of each before. */
+export async function removeEmpty(
+	disk: Disk,
+	streams: string,
+	path: string,
+	gone: (folder: string) => void = () => {},
+): Promise<void> {
 	for (let folder = path; folder !== streams && folder.startsWith(streams); folder = dirname(folder)) {
+		gone(folder);
 		try {
 			await disk.rmdir(folder);
 		} catch {
 			return;
 		}
+	}
+}
+
+/**
+ * Tells whether something stands at a stream's place. Empty folders are not something and are removed: write-behind
+ * makes a shard's folder anew when a delete comes in between, and may be cut short before it takes it back.
+ */
+export async function isOccupied(disk: Disk, path: string): Promise<boolean> {
+	const info = await disk.stat(path);
+	if (info === undefined) return false;
+	if (info.kind !== "folder") return true;
+	for (const { name, kind } of await disk.list(path)) {
+		if (kind !== "folder" || !(await removedEmpty(disk, join(path, name)))) return true;
+	}
+	return !(await removedEmpty(disk, path));
+}
+
+async function removedEmpty(disk: Disk, path: string): Promise<boolean> {
+	try {
+		await disk.rmdir(path);
+		return true;
+	} catch (error) {
+		const { code } = error as { code?: unknown };
+		if (code !== "ENOTEMPTY" && code !== "EEXIST") throw error;
+		return false;
 	}
 }
 

@@ -8,10 +8,19 @@ import { formatUuid } from "../core/random.ts";
 import type { Disk } from "../disk/disk.ts";
 import { EnvelopeKind } from "./round.ts";
 import { isGone } from "./segment-reader.ts";
-import { DESCRIPTOR, freshFolder, readDescriptor, removeFolder, removeTree, replaceFile } from "./stream-folder.ts";
+import {
+	DESCRIPTOR,
+	freshFolder,
+	isOccupied,
+	readDescriptor,
+	removeEmpty,
+	removeFolder,
+	removeTree,
+	replaceFile,
+} from "./stream-folder.ts";
 import type { StreamLog } from "./stream-log.ts";
 
-/** Folders above a new stream are made again so many times when they vanish under it. */
+/** Folders above a new stream are made again so many times when a person removes them under it. */
 const RENAME_TRIES = 100;
 
 /** What the folders need of their store. */
@@ -19,8 +28,8 @@ export interface FolderHost {
 	readonly disk: Disk;
 	readonly root: string;
 	readonly stopped: boolean;
-	/** Makes a change part of a round; resolves when it is durable. */
-	act(kind: EnvelopeKind, id: string, folder: string): Promise<void>;
+	/** Makes a change part of a round; resolves when it is durable. It holds checkpoints back until `carriedOut` was called. */
+	act(kind: EnvelopeKind, id: string, folder: string, committed?: () => void): Promise<{ carriedOut(): void }>;
 	/** Names in a folder changed: the next checkpoint syncs it. */
 	noteFolder(path: string): void;
 	stop(error: unknown): StreambedError;
@@ -29,6 +38,10 @@ export interface FolderHost {
 /** The folders below `streams/`. */
 export class StreamFolders {
 	readonly #host: FolderHost;
+	/** Folders below `streams/` whose names are durable. */
+	readonly #durable = new Set<string>();
+	/** End of the queue of those who make and remove folders that streams share. */
+	#turn: Promise<unknown> = Promise.resolve();
 
 	constructor(host: FolderHost) {
 		this.#host = host;
@@ -46,26 +59,28 @@ export class StreamFolders {
 		await disk.mkdir(fresh);
 		await replaceFile(disk, join(fresh, DESCRIPTOR), descriptor);
 		await disk.syncDir(this.#streams);
-		await makeFolders(disk, this.#streams, dirname(path));
-		await this.#host.act(EnvelopeKind.create, id, folder).catch(async (error) => {
+		await this.#inTurn(() => this.#makeFolders(dirname(path)));
+		const { carriedOut } = await this.#host.act(EnvelopeKind.create, id, folder).catch(async (error) => {
 			if (!this.#host.stopped) await removeTree(disk, fresh).catch(() => {});
 			throw error;
 		});
 		await this.#carryOut(async () => {
-			if ((await disk.stat(path)) !== undefined) {
+			if (await isOccupied(disk, path)) {
 				await removeTree(disk, fresh);
 				throw fail("EXISTS", `a folder stands at ${path} already`);
 			}
-			await this.#renameInto(fresh, path);
+			await this.#inTurn(() => this.#renameInto(fresh, path));
+		}).finally(() => {
+			this.#noteChange(path);
+			carriedOut();
 		});
-		this.#noteChange(path);
 	}
 
-	/** Commits that a stream is deleted, and removes its folder, if it is still there. */
-	async remove(stream: StreamLog): Promise<void> {
+	/** Commits that a stream is deleted, and removes its folder, if it is still there; `committed` is called in between. */
+	async remove(stream: StreamLog, committed: () => void): Promise<void> {
 		const { disk } = this.#host;
 		const id = formatUuid(stream.id);
-		await this.#host.act(EnvelopeKind.delete, id, stream.folder);
+		const { carriedOut } = await this.#host.act(EnvelopeKind.delete, id, stream.folder, committed);
 		await this.#carryOut(async () => {
 			const found = await readDescriptor(disk, stream.path);
 			if (found?.id !== id) return;
@@ -73,8 +88,12 @@ export class StreamFolders {
 				// Once out of its place it is deleted; what is left of it the next opening removes.
 				if ((await disk.stat(stream.path)) !== undefined) throw error;
 			});
+			const gone = (folder: string): void => void this.#durable.delete(folder);
+			await this.#inTurn(() => removeEmpty(disk, this.#streams, dirname(stream.path), gone));
+		}).finally(() => {
+			this.#noteChange(stream.path);
+			carriedOut();
 		});
-		this.#noteChange(stream.path);
 	}
 
 	#noteChange(path: string): void {
@@ -91,24 +110,31 @@ export class StreamFolders {
 		}
 	}
 
-	/** Renames a new stream's folder to its place; a deletion beside it may have removed the folders above meanwhile. */
+	/** Renames a new stream's folder to its place. */
 	async #renameInto(fresh: string, path: string): Promise<void> {
-		const { disk } = this.#host;
 		for (let tries = RENAME_TRIES; ; tries--) {
 			try {
-				return await disk.rename(fresh, path);
+				await this.#makeFolders(dirname(path));
+				return await this.#host.disk.rename(fresh, path);
 			} catch (error) {
 				if (tries === 0 || !isGone(error)) throw error;
-				await makeFolders(disk, this.#streams, dirname(path));
+				this.#durable.clear();
 			}
 		}
 	}
-}
 
-/** Makes the folders from `streams` down to `path`, each new name durable. */
-async function makeFolders(disk: Disk, streams: string, path: string): Promise<void> {
-	if (path === streams || (await disk.stat(path)) !== undefined) return;
-	await makeFolders(disk, streams, dirname(path));
-	await disk.mkdir(path);
-	await disk.syncDir(dirname(path));
+	/** Makes the folders from `streams` down to `path`, each name durable; that one is there says nothing about that. */
+	async #makeFolders(path: string): Promise<void> {
+		if (path === this.#streams || this.#durable.has(path)) return;
+		await this.#makeFolders(dirname(path));
+		await this.#host.disk.mkdir(path);
+		await this.#host.disk.syncDir(dirname(path));
+		this.#durable.add(path);
+	}
+
+	#inTurn<T>(work: () => Promise<T>): Promise<T> {
+		const mine = this.#turn.then(work, work);
+		this.#turn = mine.catch(() => undefined);
+		return mine;
+	}
 }
