@@ -130,7 +130,7 @@ export class ShardLog {
 		if (at + bytes > Number.MAX_SAFE_INTEGER) return this.#refuse(bytes, completion, () => this.#exhausted(bytes));
 		if (options.expect !== undefined && options.expect !== at) {
 			const { expect } = options;
-			return this.#refuse(bytes, completion, () => this.#mismatch(expect));
+			return this.#refuse(bytes, completion, () => this.#mismatch(expect, at));
 		}
 		if (bytes === 0) {
 			this.#afterAccepted((error) => {
@@ -190,8 +190,8 @@ export class ShardLog {
 		});
 	}
 
-	#mismatch(expected: number): StreambedError {
-		const tail = this.#tail;
+	/** Tells the tail that the append met; by now it is durable, and the tail may be further on. */
+	#mismatch(expected: number, tail: number): StreambedError {
 		return fail(
 			"POSITION_MISMATCH",
 			`cannot append to ${this.owner.name}: expected the tail at ${expected}, it is ${tail}`,
