@@ -15,7 +15,7 @@ import type { PathInfo } from "../disk/disk.ts";
 import { viewOf } from "./checksum.ts";
 import { corrupt, ioError } from "./corruption.ts";
 import type { Polled } from "./follow-polling.ts";
-import { decodeState, FrameType, frameBytes, frameHeaderCrc } from "./frame.ts";
+import { decodeState, FRAME_HEADER_BYTES, FrameType, frameBytes, frameHeaderCrc, STATE_BYTES } from "./frame.ts";
 import { FreshStretches } from "./fresh-stretches.ts";
 import type { FollowedStream, ReadStore } from "./read-store.ts";
 import type { Segment } from "./segment.ts";
@@ -34,6 +34,8 @@ const BEHIND_MS = 20;
 const SETTLE_MS = 1000;
 /** Pause before a bad end that has not changed is judged once more. */
 const STUCK_MS = 100;
+/** Where a segment's first frame ends, which tells the state of its shard. */
+const STATE_END_BYTES: number = SEGMENT_HEADER_BYTES + FRAME_HEADER_BYTES + STATE_BYTES;
 /** Pause before a segment with a bad header is looked at once more. */
 const BLOCKED_MS = 1000;
 /** A file that is missing is looked for so often, so long apart, while the stream is still there. */
@@ -308,8 +310,8 @@ export class ShardFollower implements Polled {
 		const { segments } = this.#files;
 		let newest = segments.at(-1);
 		let info = newest && (await disk.stat(newest.path));
-		// A file that an opening owner is just making again has no header yet.
-		if (newest !== undefined && info !== undefined && info.size < SEGMENT_HEADER_BYTES) {
+		// A file that an opening owner is just making again has no header yet, or nothing behind it that tells the state.
+		if (newest !== undefined && info !== undefined && info.size < STATE_END_BYTES) {
 			segments.pop();
 			newest = segments.at(-1);
 			info = newest && (await disk.stat(newest.path));
