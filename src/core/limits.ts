@@ -17,6 +17,8 @@ export interface Limits {
 	readonly readCacheBytes: number;
 	/** Bound of the journal's ring of files. Default 64 MiB, at least 16 MiB; it starts at 4 MiB. */
 	readonly journalBytes: number;
+	/** Payload of a frame, in bytes, from which it is not written to the journal and again to its segment, but placed there at once. Default 512 KiB. */
+	readonly directBytes: number;
 	/** Segment files held open at the same time, at least 8. Default 1,024. */
 	readonly openFiles: number;
 }
@@ -28,6 +30,7 @@ export const defaultLimits: Limits = Object.freeze({
 	tailCacheBytes: 32 * MiB,
 	readCacheBytes: 32 * MiB,
 	journalBytes: 64 * MiB,
+	directBytes: 512 * KiB,
 	openFiles: 1024,
 });
 
@@ -37,6 +40,7 @@ const ranges: Readonly<Record<keyof Limits, readonly [min: number, max: number]>
 	tailCacheBytes: [0, Number.MAX_SAFE_INTEGER],
 	readCacheBytes: [0, Number.MAX_SAFE_INTEGER],
 	journalBytes: [16 * MiB, 1024 * MiB],
+	directBytes: [1, Number.MAX_SAFE_INTEGER],
 	openFiles: [8, 1_000_000],
 };
 

@@ -9,13 +9,15 @@ import type { Clock } from "../core/clock.ts";
 import type { StreambedError } from "../core/errors.ts";
 import type { Admission } from "./admission.ts";
 import { checksum } from "./checksum.ts";
+import { FRAME_HEADER_BYTES, frameHeaderCrc } from "./frame.ts";
+import type { Placement } from "./placement.ts";
 import type { Ring, RingPlace } from "./ring.ts";
 import { EnvelopeKind, type RoundPart, roundBytes } from "./round.ts";
 import { RoundPacing } from "./round-pacing.ts";
 import { type CommitStart, RoundWriter } from "./round-writer.ts";
 import type { ShardLog } from "./shard-log.ts";
 import type { StreamLog } from "./stream-log.ts";
-import { type MemoryFrame, memoryFrameBytes } from "./tail-memory.ts";
+import { type MemoryFrame, memoryFrameBytes, stampFrame } from "./tail-memory.ts";
 
 /** A round is closed at so many bytes of frames, unless one frame alone is larger. */
 const ROUND_TARGET_BYTES = 8 * 1024 * 1024;
@@ -41,6 +43,7 @@ export interface CommitHost {
 	readonly clock: Clock;
 	readonly ring: Ring;
 	readonly admission: Admission;
+	readonly placement: Placement;
 	/** Counts checkpoints begun: names are repeated in each of these spans. */
 	readonly span: number;
 	/** Not too much waits for write-behind. */
@@ -62,10 +65,18 @@ export interface CommitCounters {
 	appendedBytes: number;
 }
 
+/** A frame with a large payload, not stamped until its round begins. */
+interface Large {
+	readonly frame: MemoryFrame;
+	readonly part: RoundPart;
+}
+
 /** A group of changes on its way through the ring. */
 interface Round {
 	readonly taken: readonly Taken[];
 	readonly frames: readonly RoundPart[];
+	/** Frames whose payload is large enough to be placed, and their parts. */
+	readonly large: readonly Large[];
 	readonly actions: readonly Action[];
 	/** Bytes of appends in it. */
 	readonly payload: number;
@@ -174,7 +185,11 @@ export class Committer {
 		if (round === undefined || this.#stopped) return;
 		try {
 			if (round.written === undefined && !(await this.#place(round))) return;
-			await round.written;
+			await round.written?.catch((error) => {
+				if (!(error instanceof NotPlaced)) throw error;
+				round.written = undefined;
+			});
+			if (round.written === undefined) return;
 		} catch (error) {
 			for (const action of round.actions) action.fail(error);
 			this.#round = undefined;
@@ -211,21 +226,69 @@ export class Committer {
 	/** Begins to write a round if the ring has a place for it. */
 	#begin(round: Round): boolean {
 		const names = this.#names(round.taken);
-		const { frames, actions } = round;
+		const { actions } = round;
+		const { placement, span } = this.#host;
+		const placed: Large[] = [];
+		for (const one of round.large) {
+			if (placement.takes(one.frame, span)) placed.push(one);
+			else this.#stamp(one);
+		}
+		const { frames } = round;
 		const few = names.length + actions.length;
 		// Frames of a stream that this round deletes were accepted before: redo must not meet them behind the delete.
 		const parts = few === 0 ? frames : [...names.map(nameEnvelope), ...frames, ...actions.map(actionEnvelope)];
 		let bodyBytes = 0;
 		for (const { from, to } of parts) bodyBytes += to - from;
+		for (const { part } of placed) bodyBytes -= part.to - part.from - FRAME_HEADER_BYTES;
 		round.bytes = roundBytes(parts.length, bodyBytes);
 		const place = this.#host.ring.take(round.bytes);
 		if (place === undefined) return false;
 		for (const stream of names) stream.namedIn = this.#host.span;
 		round.began = this.#pacing.begin();
-		round.written = this.#writer.write(place, parts, round.bytes);
+		round.written =
+			placed.length === 0
+				? this.#writer.write(place, parts, round.bytes)
+				: this.#writePlaced(placed, place, parts, round.bytes);
 		// Who awaits it may come a turn later.
 		round.written.catch(() => {});
 		return true;
+	}
+
+	#stamp({ frame, part }: Large): void {
+		if (!Number.isNaN(part.crc)) return;
+		stampFrame(frame, this.#writer.number);
+		part.crc = frameHeaderCrc(frame.chunk.view, frame.at);
+	}
+
+	/** Brings large payloads to their places, then makes them durable beside the round that names them. */
+	async #writePlaced(
+		placed: readonly Large[],
+		place: RingPlace,
+		parts: readonly RoundPart[],
+		bytes: number,
+	): Promise<void> {
+		const { placement, ring } = this.#host;
+		const frames = placed.map(({ frame }) => frame);
+		const writing = placement.write(frames);
+		for (const one of placed) this.#stamp(one);
+		try {
+			await writing;
+		} catch (error) {
+			// Nothing of the round has been written: it goes through the journal whole.
+			await placement.undo(frames);
+			ring.giveBack(place);
+			throw new NotPlaced(error);
+		}
+		for (const frame of frames) frame.placed = true;
+		const both = [
+			this.#writer.write(
+				place,
+				parts.map((part) => headOfPlaced(part, placed)),
+				bytes,
+			),
+			placement.sync(frames),
+		];
+		for (const outcome of await Promise.allSettled(both)) if (outcome.status === "rejected") throw outcome.reason;
 	}
 
 	/** Begins the next round without waiting for anything, if that can be. */
@@ -249,19 +312,23 @@ export class Committer {
 		const now = this.#host.clock.now();
 		let budget = ROUND_TARGET_BYTES;
 		let payload = 0;
+		const large: Large[] = [];
+		const { leastBytes } = this.#host.placement;
 		for (const shard of this.#shards) {
 			if (budget <= 0) break;
-			const taking = shard.takeFrames(this.#writer.number, now, budget, frames);
-			for (const frame of taking) {
+			const before = frames.length;
+			const taking = shard.takeFrames(this.#writer.number, now, budget, leastBytes, frames);
+			for (const [index, frame] of taking.entries()) {
 				budget -= memoryFrameBytes(frame);
 				if (frame.state === undefined) payload += frame.payloadBytes;
+				if (frame.payloadBytes >= leastBytes) large.push({ frame, part: frames[before + index] as RoundPart });
 			}
 			if (taking.length > 0) taken.push({ shard, frames: taking });
 			if (!shard.memory.waiting) this.#shards.delete(shard);
 		}
 		const actions = this.#actions.splice(0);
 		if (frames.length === 0 && actions.length === 0) return undefined;
-		this.#round = { taken, frames, actions, payload, bytes: 0, began: 0, written: undefined };
+		this.#round = { taken, frames, large, actions, payload, bytes: 0, began: 0, written: undefined };
 		return this.#round;
 	}
 
@@ -318,6 +385,19 @@ export class Committer {
 	#callMoments(): void {
 		for (const moment of this.#moments.splice(0)) moment();
 	}
+}
+
+/** A large payload could not be brought to its place, and nothing else has happened. */
+class NotPlaced extends Error {
+	constructor(cause: unknown) {
+		super("a payload was not placed", { cause });
+	}
+}
+
+/** A frame as it is written to the journal: of a placed one the header alone. */
+function headOfPlaced(part: RoundPart, placed: readonly Large[]): RoundPart {
+	if (!placed.some((one) => one.part === part)) return part;
+	return { ...part, kind: EnvelopeKind.placed, to: part.from + FRAME_HEADER_BYTES };
 }
 
 function actionEnvelope(action: Action): RoundPart {

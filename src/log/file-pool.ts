@@ -57,7 +57,12 @@ export class FilePool {
 		await this.use(path, async (file) => {
 			const entry = this.#entries.get(path);
 			if (entry !== undefined) entry.dirty = true;
-			await file.write(data, position);
+			try {
+				await file.write(data, position);
+			} finally {
+				// A sync that ran beside the write does not cover it.
+				if (entry !== undefined) entry.dirty = true;
+			}
 		});
 	}
 

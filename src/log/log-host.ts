@@ -12,6 +12,8 @@ export interface LogHost {
 	readonly limits: Limits;
 	readonly admission: Admission;
 	readonly tailCache: TailCache;
+	/** Counts checkpoints begun. */
+	readonly span: number;
 	/** The shard has frames for the next round. */
 	dirty(shard: ShardLog): void;
 	/** So many bytes have been accepted as {@link Admission.mark} says. */

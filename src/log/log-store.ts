@@ -21,6 +21,7 @@ import { FilePool } from "./file-pool.ts";
 import type { LogHost } from "./log-host.ts";
 import { type OpenedStore, openStore } from "./opening.ts";
 import type { Owner } from "./owner.ts";
+import { Placement } from "./placement.ts";
 import { Ring } from "./ring.ts";
 import { EnvelopeKind } from "./round.ts";
 import { indexPath, isGone, SegmentReader } from "./segment-reader.ts";
@@ -75,6 +76,7 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 	readonly tailCache: TailCache;
 	readonly files: FilePool;
 	readonly reader: SegmentReader;
+	readonly placement: Placement;
 	readonly ring: Ring;
 	readonly committer: Committer;
 	readonly writeBehind: WriteBehind;
@@ -112,6 +114,12 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 		this.reader = new SegmentReader(options.disk, this.files, options.limits.readCacheBytes);
 		const { incarnation, nonce, round, previous } = opened.checkpoint.last;
 		const unsynced = options.durability === "os";
+		// Without syncs nothing would tell when a placed payload is safe.
+		this.placement = new Placement(
+			options.disk,
+			this.files,
+			unsynced ? Number.POSITIVE_INFINITY : options.limits.directBytes,
+		);
 		const storeTag = checksum(opened.identity.idBytes);
 		this.committer = new Committer(this, { storeTag, unsynced, incarnation, nonce, round, previous });
 		this.writeBehind = new WriteBehind(this);

@@ -151,38 +151,50 @@ async function recover(
 	}
 }
 
+/** Outcome of a redo. */
+export interface RedoReport extends RecoveryReport {
+	/** Whole rounds in the journal, one included that was dropped because a payload that it names was not. */
+	readonly walkedRounds: number;
+}
+
 /** Brings the segments up to what the journal holds; changes nothing if the journal turns out to be damaged. */
 export async function redoJournal(
 	options: { readonly root: string; readonly disk: Disk },
 	identity: StoreIdentity,
 	start: Checkpoint,
-): Promise<RecoveryReport> {
+): Promise<RedoReport> {
 	const { root, disk } = options;
 	const survey = await JournalWalk.open(disk, root, identity.idBytes, start);
 	let rounds = 0;
-	let last: WalkedRound | undefined;
+	let last: number | undefined;
 	try {
-		for await (const round of survey.rounds()) {
+		for await (const { header } of survey.rounds()) {
 			rounds++;
-			last = round;
+			last = header.number;
 		}
 	} finally {
 		await survey.close();
 	}
-	const report = { clean: start.clean, rounds, redoneBytes: 0, tailCutBytes: survey.tailCutBytes };
+	const { clean, unsynced } = start;
+	const report = { clean, rounds, walkedRounds: rounds, redoneBytes: 0, tailCutBytes: survey.tailCutBytes };
 	if (last === undefined) return report;
-	// The last round may stand in the cache alone: its writer died in its sync. It is made certain before it is shown.
-	if (!start.unsynced) await rewrite(disk, last);
 	const redo = new Redo(disk, root, REDO_OPEN_FILES);
 	const walk = await JournalWalk.open(disk, root, identity.idBytes, start);
 	try {
 		for await (const round of walk.rounds()) {
-			if (start.unsynced) await rewrite(disk, round);
-			await redo.apply(round);
+			const isLast = round.header.number === last;
+			if (isLast && !(await redo.holds(round))) {
+				report.rounds--;
+				report.tailCutBytes = round.bytes.length;
+				break;
+			}
+			// The last round may stand in the cache alone: its writer died in its sync. It is made certain before it is shown.
+			if (isLast || unsynced) await rewrite(disk, round);
+			await redo.apply(round, isLast);
 			// The survey has looked at what comes behind the last one.
-			if (round.header.number === last.header.number) break;
+			if (isLast) break;
 		}
-		await redo.finish(start.unsynced);
+		await redo.finish(unsynced);
 	} catch (error) {
 		await redo.abandon();
 		throw error;

@@ -14,7 +14,7 @@ import { type Checkpoint, readCheckpoint } from "./checkpoint-file.ts";
 import { ioError } from "./corruption.ts";
 import { JournalWalk } from "./journal-walk.ts";
 import { LogStore } from "./log-store.ts";
-import { noStore, redoJournal } from "./opening.ts";
+import { noStore, type RedoReport, redoJournal } from "./opening.ts";
 import { ownerAlive, readOwner } from "./owner.ts";
 import { isGone } from "./segment-reader.ts";
 import { readStore, type StoreIdentity } from "./store-folder.ts";
@@ -128,7 +128,7 @@ async function redoInMemory(
 ): Promise<{ disk: Disk; recovery: RecoveryReport } | "changed" | "damaged"> {
 	const { root, disk } = options;
 	const overlay = overlayDisk(disk);
-	let recovery: RecoveryReport | undefined;
+	let recovery: RedoReport | undefined;
 	try {
 		recovery = await redoJournal({ root, disk: overlay }, identity, start);
 	} catch (error) {
@@ -137,7 +137,9 @@ async function redoInMemory(
 	const again = await checkpointOf(disk, root, identity);
 	if (again?.sequence !== start.sequence) return "changed";
 	if (recovery === undefined) return "damaged";
-	return (await countRounds(disk, root, identity, start)) === recovery.rounds ? { disk: overlay, recovery } : "changed";
+	return (await countRounds(disk, root, identity, start)) === recovery.walkedRounds
+		? { disk: overlay, recovery }
+		: "changed";
 }
 
 async function countRounds(disk: Disk, root: string, identity: StoreIdentity, start: Checkpoint): Promise<number> {

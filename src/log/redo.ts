@@ -8,7 +8,7 @@ import { formatUuid } from "../core/random.ts";
 import type { Disk } from "../disk/disk.ts";
 import { viewOf } from "./checksum.ts";
 import { FilePool } from "./file-pool.ts";
-import { readFrameHeader } from "./frame.ts";
+import { FRAME_HEADER_BYTES, type FrameHeader, frameBodyHolds, frameBytes, readFrameHeader } from "./frame.ts";
 import type { WalkedRound } from "./journal-walk.ts";
 import { type Envelope, EnvelopeKind } from "./round.ts";
 import { baseOfName, encodeSegmentHeader, SEGMENT_HEADER_BYTES, segmentName, segmentNumber } from "./segment-header.ts";
@@ -62,10 +62,22 @@ export class Redo {
 		this.#files = new FilePool(disk, openFiles, "write", () => {});
 	}
 
-	/** Carries out one round. */
-	async apply(round: WalkedRound): Promise<void> {
+	/** Tells whether the placed payloads of the last round, which may have been cut off, are whole. All before it are carried out. */
+	async holds(round: WalkedRound): Promise<boolean> {
 		for (const envelope of round.envelopes) {
-			if (envelope.kind === EnvelopeKind.frame) await this.#frame(envelope);
+			if (envelope.kind === EnvelopeKind.name) this.#names.set(formatUuid(envelope.streamId), nameOf(envelope));
+			if (envelope.kind !== EnvelopeKind.placed) continue;
+			const path = await this.#segmentPath(envelope);
+			if (path !== undefined && (await this.#payload(path, envelope)) === undefined) return false;
+		}
+		return true;
+	}
+
+	/** Carries out one round; the `last` one's placed payloads are written once more. */
+	async apply(round: WalkedRound, last: boolean): Promise<void> {
+		for (const envelope of round.envelopes) {
+			if (envelope.kind === EnvelopeKind.frame) await this.#frame(envelope, envelope.body.length);
+			else if (envelope.kind === EnvelopeKind.placed) await this.#placed(envelope, last);
 			else await this.#change(envelope);
 		}
 	}
@@ -96,7 +108,7 @@ export class Redo {
 
 	async #change(envelope: Envelope): Promise<void> {
 		const id = formatUuid(envelope.streamId);
-		const folder = new TextDecoder().decode(envelope.body);
+		const folder = nameOf(envelope);
 		this.#names.set(id, folder);
 		if (envelope.kind === EnvelopeKind.name) return;
 		await this.#flush();
@@ -125,7 +137,38 @@ export class Redo {
 		await removeEmpty(this.#disk, this.#streams, dirname(path));
 	}
 
-	async #frame(envelope: Envelope): Promise<void> {
+	/** Writes the header of a frame whose payload is in its place. */
+	async #placed(envelope: Envelope, last: boolean): Promise<void> {
+		const header = readFrameHeader(envelope.body, viewOf(envelope.body), 0) as FrameHeader;
+		const path = last ? await this.#segmentPath(envelope) : undefined;
+		// It may stand in the cache alone, like the round itself: its writer died in its sync.
+		const payload = path && (await this.#payload(path, envelope));
+		await this.#frame(payload ? { ...envelope, body: payload } : envelope, frameBytes(header));
+	}
+
+	/** The whole frame of a placed payload that passes its check. */
+	async #payload(path: string, envelope: Envelope): Promise<Uint8Array | undefined> {
+		const header = readFrameHeader(envelope.body, viewOf(envelope.body), 0) as FrameHeader;
+		const bytes = Buffer.allocUnsafeSlow(frameBytes(header));
+		bytes.set(envelope.body);
+		const rest = bytes.subarray(FRAME_HEADER_BYTES);
+		const from = envelope.fileOffset + FRAME_HEADER_BYTES;
+		const got = await this.#files
+			.use(path, (file) => file.read(rest, from))
+			.catch((error) => {
+				if (isGone(error)) return 0;
+				throw error;
+			});
+		return got === rest.length && frameBodyHolds(bytes, 0, header) ? bytes : undefined;
+	}
+
+	/** Where the segment of an envelope is, if its stream is there. */
+	async #segmentPath(envelope: Envelope): Promise<string | undefined> {
+		const place = await this.#locate(formatUuid(envelope.streamId));
+		return place && join(this.#streams, place.folder, String(envelope.shard), segmentName(envelope.base));
+	}
+
+	async #frame(envelope: Envelope, wholeBytes: number): Promise<void> {
 		const place = await this.#locate(formatUuid(envelope.streamId));
 		if (place === undefined) {
 			this.skippedFrames++;
@@ -139,7 +182,7 @@ export class Redo {
 			return;
 		}
 		this.#segments.set(path, touched);
-		touched.end = Math.max(touched.end, envelope.fileOffset + envelope.body.length);
+		touched.end = Math.max(touched.end, envelope.fileOffset + wholeBytes);
 		const stretch = this.#stretch;
 		const follows = stretch?.path === path && stretch.start + stretch.bytes === envelope.fileOffset;
 		if (!follows || (stretch as Stretch).bytes >= GATHER_BYTES) {
@@ -214,4 +257,8 @@ export class Redo {
 			}
 		}
 	}
+}
+
+function nameOf(envelope: Envelope): string {
+	return new TextDecoder().decode(envelope.body);
 }

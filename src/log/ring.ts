@@ -110,6 +110,12 @@ export class Ring {
 		return place;
 	}
 
+	/** Takes back the place of a round that was not written: the last one taken. */
+	giveBack(place: RingPlace): void {
+		this.#current = this.#files.get(place.file) as RingFile;
+		this.#offset = place.offset;
+	}
+
 	/** Writes a round at its place; durable when it returns, unless the ring is not. */
 	async write(place: RingPlace, round: number, data: Uint8Array | readonly Uint8Array[]): Promise<void> {
 		const target = this.#files.get(place.file) as RingFile;

@@ -19,7 +19,7 @@ const MAGIC = 0x44_52_42_53; // "SBRD"
 const VERSION = 1;
 
 /** Kinds of envelope; stored, never renumbered. */
-export const EnvelopeKind = { frame: 1, name: 2, create: 3, delete: 4 } as const;
+export const EnvelopeKind = { frame: 1, name: 2, create: 3, delete: 4, placed: 7 } as const;
 export type EnvelopeKind = (typeof EnvelopeKind)[keyof typeof EnvelopeKind];
 
 /** Who a body belongs to and where it goes. */
@@ -30,14 +30,16 @@ export interface Envelope {
 	readonly streamId: Uint8Array;
 	readonly base: number;
 	readonly fileOffset: number;
-	/** A frame, or the folder of the stream below `streams/` in UTF-8. */
+	/** A frame; the header of one whose payload is placed; or the folder of the stream below `streams/` in UTF-8. */
 	readonly body: Uint8Array;
 	/** Header CRC of a frame, else the CRC of the body. */
 	readonly crc: number;
 }
 
 /** An envelope to be written, with its body where it stands: bytes `from` to `to` of `source`. */
-export interface RoundPart extends Omit<Envelope, "body"> {
+export interface RoundPart extends Omit<Envelope, "body" | "crc"> {
+	/** As in {@link Envelope}; NaN until the frame is stamped. */
+	crc: number;
 	readonly source: Buffer;
 	readonly from: number;
 	readonly to: number;
@@ -174,13 +176,17 @@ export function decodeRound(bytes: Uint8Array, header: RoundHeader): Envelope[] 
 	return body === bodiesAt + header.bodyBytes ? envelopes : undefined;
 }
 
+const kinds: ReadonlySet<number> = new Set(Object.values(EnvelopeKind));
+
 function bodyHolds(envelope: Envelope): boolean {
 	const { body, kind, crc } = envelope;
-	if (kind < 1 || kind > 4 || Number.isNaN(envelope.base)) return false;
-	if (kind !== EnvelopeKind.frame) return checksum(body) === crc;
+	if (!kinds.has(kind) || Number.isNaN(envelope.base)) return false;
+	if (kind !== EnvelopeKind.frame && kind !== EnvelopeKind.placed) return checksum(body) === crc;
 	if (body.length < FRAME_HEADER_BYTES) return false;
 	const view = viewOf(body);
 	const header = readFrameHeader(body, view, 0);
 	if (header === undefined || frameHeaderCrc(view, 0) !== crc) return false;
+	// A placed payload is looked at by redo, and in the last round only: all others were durable before the next began.
+	if (kind === EnvelopeKind.placed) return body.length === FRAME_HEADER_BYTES;
 	return frameBytes(header) === body.length && frameBodyHolds(body, 0, header);
 }

@@ -80,11 +80,21 @@ export async function* walkSegment(range: SegmentRange): AsyncGenerator<GoodStre
 		if (carry.length < FRAME_HEADER_BYTES && at + carry.length < size) continue;
 		const header = expected(carry, tag, relative);
 		if (header === undefined) {
-			const cut = size - at < FRAME_HEADER_BYTES;
-			const next = cut ? undefined : await findInFile(range, at + 1, size, relative);
+			const short = size - at < FRAME_HEADER_BYTES;
+			const next = short ? undefined : await findInFile(range, at + 1, size, relative);
 			const followed = next !== undefined;
 			const behind = next?.header.relative ?? relative;
-			yield { kind: "bad", at, relative, what: cut ? "cut" : "header", end: next?.at, next: behind, followed };
+			// A payload placed in front of its header: the header comes later, or never, if its round was cut off.
+			const blank = !followed && carry.subarray(0, FRAME_HEADER_BYTES).every((byte) => byte === 0);
+			yield {
+				kind: "bad",
+				at,
+				relative,
+				what: short || blank ? "cut" : "header",
+				end: next?.at,
+				next: behind,
+				followed,
+			};
 			if (next === undefined) return;
 			at = next.at;
 			relative = next.header.relative;

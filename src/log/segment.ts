@@ -11,6 +11,8 @@ export interface Segment {
 	tag: number | undefined;
 	/** The file exists under its final name. */
 	created: boolean;
+	/** That name is durable. */
+	named: boolean;
 	/** Bytes that hold checked or acknowledged frames; the next frame goes there. For all but the newest, the file's size. */
 	bytes: number;
 	/** Loaded at first use for all but the newest. */
@@ -18,17 +20,41 @@ export interface Segment {
 	/** Head and seal of the shard behind the last frame in the file, for the next index entry. */
 	head: number;
 	sealed: boolean;
+	/** Span of checkpoints in which a frame of it last went through the journal whole; see `Placement`. */
+	anchoredIn: number;
 }
 
 /** Describes a segment that is about to be written. */
 export function newSegment(folder: string, streamId: Uint8Array, shard: number, base: number): Segment {
 	const tag = segmentTag(streamId, shard, segmentNumber(base));
 	const path = join(folder, segmentName(base));
-	return { base, path, tag, created: false, bytes: 0, index: new SparseIndex(), head: 0, sealed: false };
+	return {
+		base,
+		path,
+		tag,
+		created: false,
+		named: false,
+		bytes: 0,
+		index: new SparseIndex(),
+		head: 0,
+		sealed: false,
+		anchoredIn: -1,
+	};
 }
 
 /** Describes a segment that stands in the folder; tag, size and index are found out at first use. */
 export function existingSegment(folder: string, base: number): Segment {
 	const path = join(folder, segmentName(base));
-	return { base, path, tag: undefined, created: true, bytes: 0, index: undefined, head: 0, sealed: false };
+	return {
+		base,
+		path,
+		tag: undefined,
+		created: true,
+		named: true,
+		bytes: 0,
+		index: undefined,
+		head: 0,
+		sealed: false,
+		anchoredIn: -1,
+	};
 }

@@ -203,13 +203,18 @@ export class ShardLog {
 
 	// Rounds
 
-	/** Gives closed and stamped frames to a round, at most about `budget` bytes but at least one; adds their envelopes. */
-	takeFrames(round: number, now: number, budget: number, parts: RoundPart[]): MemoryFrame[] {
+	/**
+	 * Gives closed frames to a round, at most about `budget` bytes but at least one, and adds their envelopes. Frames with a
+	 * payload of at least `largeBytes` are not stamped yet, so that their checksums can be made while the disk works.
+	 */
+	takeFrames(round: number, now: number, budget: number, largeBytes: number, parts: RoundPart[]): MemoryFrame[] {
 		const frames = this.memory.take(budget);
 		this.#time = Math.max(this.#time, now);
 		for (const frame of frames) {
-			stampFrame(frame, this.#time, round);
+			frame.time = this.#time;
 			const { chunk } = frame;
+			const small = frame.payloadBytes < largeBytes;
+			if (small) stampFrame(frame, round);
 			parts.push({
 				kind: EnvelopeKind.frame,
 				shard: this.shard,
@@ -219,7 +224,7 @@ export class ShardLog {
 				source: chunk.bytes,
 				from: frame.at,
 				to: frame.at + memoryFrameBytes(frame),
-				crc: frameHeaderCrc(chunk.view, frame.at),
+				crc: small ? frameHeaderCrc(chunk.view, frame.at) : Number.NaN,
 			});
 		}
 		return frames;
@@ -228,7 +233,10 @@ export class ShardLog {
 	/** First half of the end of a round: its frames are durable and visible from now on. */
 	show(frames: readonly MemoryFrame[]): void {
 		for (const frame of frames) {
-			frame.chunk.durable = frame.at + memoryFrameBytes(frame);
+			const { chunk, at } = frame;
+			chunk.durable = at + memoryFrameBytes(frame);
+			if (frame.placed) chunk.placed = [...chunk.placed, at];
+			else chunk.segment.anchoredIn = this.#host.span;
 			if (frame.state !== undefined) {
 				this.#head = Math.max(this.#head, frame.state.head);
 				this.#sealed ||= frame.state.sealed;

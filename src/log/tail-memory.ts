@@ -20,8 +20,12 @@ import {
 } from "./frame.ts";
 import type { Segment } from "./segment.ts";
 
-/** Payload larger than this is run through the checksum when it is accepted, while the disk is busy with a round. */
+/**
+ * Payload larger than the first is run through the checksum when it is accepted, while the disk is busy with a round; an
+ * entry larger than the second waits until the disk is busy with itself.
+ */
 const EARLY_CHECKSUM_BYTES = 64 * 1024;
+const LATE_CHECKSUM_BYTES = 512 * 1024;
 
 /** A stretch of a segment file in memory. */
 export interface Chunk {
@@ -40,6 +44,8 @@ export interface Chunk {
 	readonly positions: number[];
 	/** Readers have views of it. */
 	lent: boolean;
+	/** Where frames begin whose payload stands in the file already: write-behind adds their headers. */
+	placed: readonly number[];
 }
 
 /** A frame on its way to a round; once it is durable, the bytes in the chunk are all that is left of it. Positions are absolute. */
@@ -59,6 +65,10 @@ export interface MemoryFrame {
 	after: ((error?: unknown) => void)[];
 	crc: number;
 	crcTo: number;
+	/** Ingestion time, once it is taken for a round. */
+	time: number;
+	/** Its payload went to the segment, and its header alone to the journal. */
+	placed: boolean;
 }
 
 /** Position behind a frame. */
@@ -77,7 +87,19 @@ const none: never[] = [];
 /** Makes a chunk that begins at `fileOffset` of a segment. */
 export function newChunk(segment: Segment, fileOffset: number, bytes: Buffer): Chunk {
 	const view = viewOf(bytes);
-	return { segment, bytes, view, fileOffset, used: 0, durable: 0, written: 0, starts: [], positions: [], lent: false };
+	return {
+		segment,
+		bytes,
+		view,
+		fileOffset,
+		used: 0,
+		durable: 0,
+		written: 0,
+		starts: [],
+		positions: [],
+		lent: false,
+		placed: none,
+	};
 }
 
 /** Begins a frame at the end of a chunk; there must be room for its header. */
@@ -97,6 +119,8 @@ export function beginFrame(chunk: Chunk, type: FrameType, position: number): Mem
 		after: none,
 		crc: 0,
 		crcTo,
+		time: 0,
+		placed: false,
 	};
 	chunk.starts.push(at);
 	chunk.positions.push(position);
@@ -124,7 +148,7 @@ export function addEntry(frame: MemoryFrame, payload: Payload, bytes: number, co
 	frame.payloadBytes += bytes;
 	frame.lengths.push(bytes);
 	frame.completions.push(completion);
-	if (at - frame.crcTo >= EARLY_CHECKSUM_BYTES) {
+	if (at - frame.crcTo >= EARLY_CHECKSUM_BYTES && bytes < LATE_CHECKSUM_BYTES) {
 		frame.crc = checksum(target.subarray(frame.crcTo, at), frame.crc);
 		frame.crcTo = at;
 	}
@@ -152,8 +176,8 @@ export function closeFrame(frame: MemoryFrame): void {
 	chunk.used = at;
 }
 
-/** Fills in the header of a closed frame: it is ready to be part of a round. */
-export function stampFrame(frame: MemoryFrame, time: number, round: number): void {
+/** Fills in the header of a closed frame that has its time: it is ready to be part of a round. */
+export function stampFrame(frame: MemoryFrame, round: number): void {
 	const { chunk } = frame;
 	const end = frame.at + memoryFrameBytes(frame);
 	writeFrameHeader(chunk.view, frame.at, {
@@ -165,7 +189,7 @@ export function stampFrame(frame: MemoryFrame, time: number, round: number): voi
 		units: frame.type === FrameType.data ? frame.payloadBytes : 0,
 		relative: frame.position - chunk.segment.base,
 		tag: chunk.segment.tag as number,
-		time,
+		time: frame.time,
 		round,
 	});
 }

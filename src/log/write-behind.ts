@@ -10,7 +10,17 @@ import type { Clock, Timer } from "../core/clock.ts";
 import type { Disk } from "../disk/disk.ts";
 import { systemError } from "../disk/system-error.ts";
 import type { FilePool } from "./file-pool.ts";
-import { decodeState, FrameType, frameHeaderCrc, frameTimeAt, frameTypeAt, readFrameHeader } from "./frame.ts";
+import {
+	decodeState,
+	FRAME_HEADER_BYTES,
+	type FrameHeader,
+	FrameType,
+	frameBytes,
+	frameHeaderCrc,
+	frameTimeAt,
+	frameTypeAt,
+	readFrameHeader,
+} from "./frame.ts";
 import type { Segment } from "./segment.ts";
 import { encodeSegmentHeader, segmentNumber } from "./segment-header.ts";
 import { indexPath } from "./segment-reader.ts";
@@ -173,7 +183,13 @@ export class WriteBehind {
 		const to = chunk.durable;
 		const bytes = chunk.bytes.subarray(from, to);
 		const at = chunk.fileOffset + from;
-		if (here && segment.created && bytes.length <= SMALL_BYTES && this.#host.files.writeNow(segment.path, bytes, at)) {
+		if (chunk.placed.length > 0) await this.#writeAround(chunk, from, to);
+		else if (
+			here &&
+			segment.created &&
+			bytes.length <= SMALL_BYTES &&
+			this.#host.files.writeNow(segment.path, bytes, at)
+		) {
 			await this.#pause();
 		} else if (segment.created) await this.#host.files.write(segment.path, bytes, at);
 		else await this.#create(shard, chunk, bytes);
@@ -192,6 +208,20 @@ export class WriteBehind {
 				resolve();
 			});
 		});
+	}
+
+	/** Writes a stretch without the payloads that stand in the file already. */
+	async #writeAround(chunk: Chunk, from: number, to: number): Promise<void> {
+		const { path } = chunk.segment;
+		let at = from;
+		for (const frame of chunk.placed) {
+			if (frame < from || frame >= to) continue;
+			const header = readFrameHeader(chunk.bytes, chunk.view, frame) as FrameHeader;
+			const bytes = chunk.bytes.subarray(at, frame + FRAME_HEADER_BYTES);
+			await this.#host.files.write(path, bytes, chunk.fileOffset + at);
+			at = frame + frameBytes(header);
+		}
+		if (at < to) await this.#host.files.write(path, chunk.bytes.subarray(at, to), chunk.fileOffset + at);
 	}
 
 	/** Makes a segment with its header and first frames appear at one stroke; completes the index of the one before. */

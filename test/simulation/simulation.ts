@@ -73,6 +73,7 @@ export class Simulation {
 			limits: {
 				journalBytes: 16 * KiB * KiB,
 				pendingBytes: random.pick([64 * KiB, 1024 * KiB, 16 * KiB * KiB]),
+				directBytes: random.pick([200, 5000, 100_000, 512 * KiB]),
 				tailCacheBytes: random.pick([0, 64 * KiB, 4 * KiB * KiB]),
 				readCacheBytes: random.pick([0, 256 * KiB, 4 * KiB * KiB]),
 				openFiles: random.pick([8, 64]),

@@ -1,0 +1,185 @@
+/** Large payloads placed directly: what the journal holds of them, and what is left of them at each crash and failure. */
+import { describe, expect, it } from "vitest";
+import type { Disk } from "../../../src/disk/disk.ts";
+import { type ByteStream, open, type Store, verifyStore } from "../../../src/index.ts";
+import { faultyDisk } from "../../../src/testing/faulty-disk.ts";
+import { memoryDisk } from "../../../src/testing/memory-disk.ts";
+import { memoryLocker } from "../../../src/testing/memory-locker.ts";
+import { codeOf, copyOf, drive, openStore, pass, ROOT, type Surroundings, surroundings } from "./memory-store.ts";
+import { firstWrong, patterned } from "./pattern.ts";
+
+const LARGE = 100_000;
+const limits = { directBytes: 50_000 };
+const SEGMENT = `${ROOT}/streams/s/a.stream/0/00000000000000000000.seg`;
+
+/** A store with a stream whose segment holds an append, so that payloads can be placed in it. */
+async function anchored(around: Surroundings): Promise<{ store: Store; stream: ByteStream }> {
+	const store = await openStore(around);
+	const stream = await drive(around.clock, store.scope("s").create("a"));
+	await drive(around.clock, stream.append(patterned(0, 0, 10)));
+	await pass(around.clock, 200);
+	return { store, stream };
+}
+
+/** Opens what a dead process left, and reads and verifies all of it. */
+async function tailOf(disk: Disk): Promise<{ tail: number; tailCutBytes: number; store: Store; around: Surroundings }> {
+	const around = surroundings({ disk, limits });
+	const store = await openStore(around, false);
+	let tail = 0;
+	const read = async (): Promise<void> => {
+		for await (const bytes of store.scope("s").stream("a").reader()) {
+			expect(firstWrong(0, tail, bytes)).toBeUndefined();
+			tail += bytes.length;
+		}
+	};
+	await drive(around.clock, read());
+	return { tail, tailCutBytes: store.stats().recovery.tailCutBytes, store, around };
+}
+
+/** Closes, and expects that nothing is wrong with the files. */
+async function closeSound({ store, around }: { store: Store; around: Surroundings }): Promise<void> {
+	await drive(around.clock, store.close());
+	const report = await drive(around.clock, verifyStore(ROOT, { disk: around.disk }));
+	expect(report.problems).toEqual([]);
+}
+
+describe("a large payload", () => {
+	it("is written once, and only its header goes through the journal", async () => {
+		const disk = memoryDisk();
+		const around = surroundings({ disk, limits });
+		const { store, stream } = await anchored(around);
+		const before = disk.counters.writtenBytes;
+		await drive(around.clock, stream.append(patterned(0, 10, LARGE)));
+		await pass(around.clock, 200);
+		expect(disk.counters.writtenBytes - before).toBeLessThan(LARGE + 10_000);
+		await closeSound({ store, around });
+		expect((await tailOf(disk)).tail).toBe(10 + LARGE);
+	});
+
+	it("goes through the journal where no frame of its segment is there since the last checkpoint", async () => {
+		const disk = memoryDisk();
+		const around = surroundings({ disk, limits });
+		const { store, stream } = await anchored(around);
+		await drive(around.clock, store.checkpoint());
+		const before = disk.counters.writtenBytes;
+		await drive(around.clock, stream.append(patterned(0, 10, LARGE)));
+		await pass(around.clock, 200);
+		expect(disk.counters.writtenBytes - before).toBeGreaterThan(2 * LARGE);
+		await closeSound({ store, around });
+	});
+
+	it("that was acknowledged is there after a crash that came before its header stood in the segment", async () => {
+		const disk = memoryDisk();
+		const around = surroundings({ disk, limits });
+		const { stream } = await anchored(around);
+		await drive(around.clock, stream.append(patterned(0, 10, LARGE)));
+		const found = await tailOf(copyOf(disk));
+		expect(found).toMatchObject({ tail: 10 + LARGE, tailCutBytes: 0 });
+		await closeSound(found);
+	});
+
+	it("whose round never became durable leaves nothing behind", async () => {
+		const disk = faultyDisk(memoryDisk());
+		const around = surroundings({ disk, limits });
+		const { stream } = await anchored(around);
+		let left: Disk | undefined;
+		const copy = (): void => {
+			left = copyOf(disk);
+		};
+		disk.addRule({ operation: "writeDurable", path: /\.jnl$/, before: copy, code: "EIO" });
+		expect(await codeOf(drive(around.clock, stream.append(patterned(0, 10, LARGE))))).toBe("STREAMBED_STOPPED");
+		expect((await (left as Disk).stat(SEGMENT))?.size).toBeGreaterThan(LARGE);
+		const found = await tailOf(left as Disk);
+		expect(found.tail).toBe(10);
+		const again = found.store.scope("s").stream("a");
+		await drive(found.around.clock, again.append(patterned(0, 10, 500)));
+		await closeSound(found);
+		expect((await tailOf(found.around.disk)).tail).toBe(510);
+	});
+
+	it("that is not whole takes its round with it, which nobody was told of", async () => {
+		const disk = memoryDisk();
+		const around = surroundings({ disk, limits });
+		const { stream } = await anchored(around);
+		await drive(around.clock, stream.append(patterned(0, 10, LARGE)));
+		const left = copyOf(disk);
+		const file = await left.open(SEGMENT, "write");
+		await file.write(new Uint8Array(4096), 20_000);
+		await file.close();
+		const found = await tailOf(left);
+		expect(found.tail).toBe(10);
+		expect(found.tailCutBytes).toBeGreaterThan(0);
+		await closeSound(found);
+	});
+
+	it("goes through the journal when it finds no space, and what was written of it is taken back", async () => {
+		const disk = faultyDisk(memoryDisk());
+		const around = surroundings({ disk, limits });
+		const { store, stream } = await anchored(around);
+		disk.addRule({ operation: "write", path: /\.seg$/, code: "ENOSPC", doneBytes: 60_000 });
+		await drive(around.clock, stream.append(patterned(0, 10, LARGE)));
+		await drive(around.clock, stream.append(patterned(0, 10 + LARGE, LARGE)));
+		await closeSound({ store, around });
+		expect((await tailOf(disk)).tail).toBe(10 + 2 * LARGE);
+	});
+
+	it("stops the store when its sync fails, and its outcome is unknown", async () => {
+		const disk = faultyDisk(memoryDisk());
+		const around = surroundings({ disk, limits });
+		const { store, stream } = await anchored(around);
+		disk.addRule({ operation: "sync", path: /\.seg/, code: "EIO" });
+		const error = await drive(around.clock, stream.append(patterned(0, 10, LARGE))).catch((reason: unknown) => reason);
+		expect(error).toMatchObject({ code: "STREAMBED_STOPPED", details: { outcome: "unknown" } });
+		expect(await codeOf(stream.append(new Uint8Array(1)))).toBe("STREAMBED_STOPPED");
+		await drive(around.clock, store.close());
+		await closeSound(await tailOf(disk));
+	});
+
+	it("keeps its bytes apart from small appends before and behind it, over rolls", async () => {
+		const disk = memoryDisk();
+		const around = surroundings({ disk, limits });
+		const store = await openStore(around);
+		const stream = await drive(around.clock, store.scope("s").create("a", { segmentBytes: 512 * 1024 }));
+		let at = 0;
+		for (let turn = 0; turn < 60; turn++) {
+			const sizes = turn % 3 === 0 ? [LARGE] : [7, LARGE, 3000, LARGE, 1];
+			const appends = sizes.map((size) => {
+				const from = at;
+				at += size;
+				return stream.append(patterned(0, from, size));
+			});
+			await drive(around.clock, Promise.all(appends));
+			if (turn % 7 === 0) await pass(around.clock, 50);
+			if (turn % 25 === 0) await drive(around.clock, store.checkpoint());
+		}
+		expect((await tailOf(copyOf(disk))).tail).toBe(at);
+		await closeSound({ store, around });
+	});
+
+	it("that waits for its header is not taken for damage by a reader beside the owner, however long that takes", async () => {
+		const disk = faultyDisk(memoryDisk());
+		const around = surroundings({ disk, limits });
+		const { store, stream } = await anchored(around);
+		let letGo: () => void = () => {};
+		const opened = new Promise<void>((resolve) => (letGo = resolve));
+		disk.addRule({ operation: "writeDurable", path: /\.jnl$/, before: () => opened });
+		const append = stream.append(patterned(0, 10, LARGE));
+		await pass(around.clock, 50);
+		const { clock } = around;
+		const locker = memoryLocker();
+		await locker.tryLock(`${ROOT}/LOCK`);
+		const beside = await drive(clock, open(ROOT, { mode: "read", disk, clock, lock: locker, limits }));
+		const info = async (): Promise<unknown> => (await beside.scope("s").stream("a").info()).shards[0];
+		expect(await drive(clock, info())).toMatchObject({ tail: 10 });
+		await pass(clock, 5000);
+		expect(await drive(clock, info())).toMatchObject({ tail: 10 });
+		const reader = beside.scope("s").stream("a").reader({ from: "tail" });
+		expect(await drive(clock, reader.read())).toMatchObject({ kind: "nothing" });
+		letGo();
+		await drive(clock, append);
+		await pass(clock, 200);
+		expect(await drive(clock, info())).toMatchObject({ tail: 10 + LARGE });
+		await drive(clock, beside.close());
+		await drive(clock, store.close());
+	});
+});
