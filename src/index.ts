@@ -26,6 +26,8 @@ export type {
 	StreamSummary,
 } from "./engine/contract.ts";
 export type { Durability, Manifest } from "./engine/manifest.ts";
+export { type DumpOptions, dumpFile } from "./log/dump.ts";
+export type { DumpLine } from "./log/dump-line.ts";
 export { type VerifyOptions, verifyStore } from "./log/verify.ts";
 export type { VerifyProblem, VerifyProgress, VerifyResult } from "./log/verify-report.ts";
 export type { AppendPiece } from "./stream/append-reader.ts";

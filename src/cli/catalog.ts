@@ -4,6 +4,7 @@ import { append } from "./commands/append.ts";
 import { checkpoint } from "./commands/checkpoint.ts";
 import { create } from "./commands/create.ts";
 import { deleteStream } from "./commands/delete.ts";
+import { dump } from "./commands/dump.ts";
 import { explain } from "./commands/explain.ts";
 import { info } from "./commands/info.ts";
 import { list } from "./commands/list.ts";
@@ -24,5 +25,6 @@ export const commands: readonly CommandSpec[] = [
 	deleteStream,
 	verify,
 	checkpoint,
+	dump,
 	explain,
 ];
