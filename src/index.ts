@@ -26,6 +26,7 @@ export type {
 	StreamSummary,
 } from "./engine/contract.ts";
 export type { Durability, Manifest } from "./engine/manifest.ts";
+export { type BackupOptions, type BackupResult, backupStore } from "./log/backup.ts";
 export { type DumpOptions, dumpFile } from "./log/dump.ts";
 export type { DumpLine } from "./log/dump-line.ts";
 export { type VerifyOptions, verifyStore } from "./log/verify.ts";

@@ -1,6 +1,7 @@
 /** All commands, in the order of the help. A new command is a file in commands/ and a line here. */
 import type { CommandSpec } from "./command.ts";
 import { append } from "./commands/append.ts";
+import { backup } from "./commands/backup.ts";
 import { checkpoint } from "./commands/checkpoint.ts";
 import { create } from "./commands/create.ts";
 import { deleteStream } from "./commands/delete.ts";
@@ -25,6 +26,7 @@ export const commands: readonly CommandSpec[] = [
 	deleteStream,
 	verify,
 	checkpoint,
+	backup,
 	dump,
 	explain,
 ];

@@ -25,7 +25,6 @@ export const laterCommands: Readonly<Record<string, string>> = {
 	groups: "record streams",
 	txn: "transactions",
 	repair: "repairing",
-	backup: "backups",
 	run: "flows",
 	flow: "flows",
 	import: "importing",

@@ -3,7 +3,7 @@ import { dirname, join } from "node:path/posix";
 import { fail } from "../core/errors.ts";
 import { newUuid, parseUuid, type Random } from "../core/random.ts";
 import type { Disk } from "../disk/disk.ts";
-import { checkpointPath, encodeCheckpoint } from "./checkpoint-file.ts";
+import { type Checkpoint, checkpointPath, encodeCheckpoint, SLOT_BYTES } from "./checkpoint-file.ts";
 import { corrupt } from "./corruption.ts";
 import { lockName, ownerName } from "./owner.ts";
 import { FIRST_FILE_BYTES, Ring } from "./ring.ts";
@@ -81,6 +81,27 @@ export async function checkNoStreams(disk: Disk, root: string): Promise<void> {
 	});
 }
 
+/** Makes an empty journal in the folder `journal/` of `root`, which must be empty: nothing is to be redone. Durable. */
+export async function makeJournal(
+	disk: Disk,
+	root: string,
+	storeId: Uint8Array,
+	first: Pick<Checkpoint, "sequence" | "incarnation" | "round" | "time">,
+): Promise<void> {
+	const ring = new Ring(disk, root, storeId, { durable: true, limitBytes: FIRST_FILE_BYTES });
+	await ring.open();
+	await ring.close();
+	const file = await disk.open(checkpointPath(root), "create", { durable: true });
+	const place = { clean: true, unsynced: false, file: 0, offset: ROUND_ALIGN, previous: 0, nonce: 0 };
+	const slots = [0, SLOT_BYTES];
+	const mine = first.sequence % 2;
+	await file.writeDurable(encodeCheckpoint({ ...first, ...place }, storeId), slots[mine] as number);
+	await file.writeDurable(new Uint8Array(SLOT_BYTES), slots[1 - mine] as number);
+	await file.sync();
+	await file.close();
+	await disk.syncDir(join(root, "journal"));
+}
+
 /** Makes a store: journal first, `store.json` last, so that a folder with `store.json` is a whole store. */
 export async function makeStore(disk: Disk, root: string, random: Random, now: number): Promise<StoreIdentity> {
 	const id = newUuid(random);
@@ -92,16 +113,7 @@ export async function makeStore(disk: Disk, root: string, random: Random, now: n
 	await disk.syncDir(root);
 	for (let folder = root; folder !== dirname(folder); folder = dirname(folder)) await syncName(disk, folder);
 	for (const { name } of await disk.list(journal)) await disk.unlink(join(journal, name));
-	const ring = new Ring(disk, root, idBytes, { durable: true, limitBytes: FIRST_FILE_BYTES });
-	await ring.open();
-	await ring.close();
-	const file = await disk.open(checkpointPath(root), "create", { durable: true });
-	const first = { sequence: 0, clean: true, unsynced: false, incarnation: 0, round: 1, file: 0, offset: ROUND_ALIGN };
-	await file.writeDurable(encodeCheckpoint({ ...first, previous: 0, nonce: 0, time: now }, idBytes), 0);
-	await file.writeDurable(new Uint8Array(ROUND_ALIGN), ROUND_ALIGN);
-	await file.sync();
-	await file.close();
-	await disk.syncDir(journal);
+	await makeJournal(disk, root, idBytes, { sequence: 0, incarnation: 0, round: 1, time: now });
 	const text = `${JSON.stringify({ format: 1, id, createdAt: now })}\n`;
 	await replaceFile(disk, join(root, STORE_FILE), new TextEncoder().encode(text));
 	return { id, idBytes, createdAt: now };

@@ -78,6 +78,20 @@ export class VerifyReport {
 		this.#onProgress?.({ bytes: this.bytes, totalBytes: Math.max(this.bytes, this.totalBytes) });
 	}
 
+	/** Tells that `bytes` more have been read than is noted yet. */
+	progress(bytes: number): void {
+		const now = this.bytes + bytes;
+		this.#onProgress?.({ bytes: now, totalBytes: Math.max(now, this.totalBytes) });
+	}
+
+	/** Takes over what another report holds. */
+	add(other: VerifyReport): void {
+		this.segments += other.segments;
+		this.frames += other.frames;
+		this.bytes += other.bytes;
+		for (const problem of other.problems) this.#add(problem);
+	}
+
 	result(): VerifyResult {
 		const { streams, segments, frames, bytes, tailCutBytes, problems } = this;
 		return { ok: problems.length === 0, streams, segments, frames, bytes, tailCutBytes, problems };

@@ -22,6 +22,17 @@ export interface VerifiedStream {
 	readonly kind: StreamKind;
 }
 
+/** Takes over what a verification has read, in the order of the files. */
+export interface SegmentSink {
+	/** Good frames; of one too large to be held `bytes` has only the header. */
+	good(segment: Segment, piece: GoodStretch): Promise<void>;
+	/** A header, or bytes that are no good frame: as they are, up to `to` or the end of the file. */
+	raw(segment: Segment, from: number, to: number | undefined): Promise<void>;
+}
+
+/** A failure of the sink itself: it ends the verification, and is no damage of what is verified. */
+export class SinkError extends Error {}
+
 /** The bases of the segments of a shard, ascending. */
 export async function segmentBases(view: SegmentView, folder: string): Promise<number[]> {
 	try {
@@ -34,16 +45,17 @@ export async function segmentBases(view: SegmentView, folder: string): Promise<n
 	}
 }
 
-/** Verifies one shard of a stream. */
+/** Verifies one shard of a stream; `false` if files of it went away meanwhile. What is read is given to `sink`. */
 export async function verifyShard(
 	view: SegmentView,
 	stream: VerifiedStream,
 	shard: number,
 	report: VerifyReport,
-): Promise<void> {
-	const verification = new ShardVerification(view, stream, shard, report);
+	sink?: SegmentSink,
+): Promise<boolean> {
+	const verification = new ShardVerification(view, stream, shard, report, sink);
 	try {
-		await verification.run();
+		return await verification.run();
 	} finally {
 		await verification.close();
 	}
@@ -54,6 +66,7 @@ class ShardVerification {
 	readonly #stream: VerifiedStream;
 	readonly #shard: number;
 	readonly #report: VerifyReport;
+	readonly #sink: SegmentSink | undefined;
 	readonly #folder: string;
 	readonly #files: FilePool;
 	readonly #reader: SegmentReader;
@@ -62,7 +75,14 @@ class ShardVerification {
 	/** Files went away meanwhile: their shard was truncated beside us, or its stream deleted. */
 	#vanished = false;
 
-	constructor(view: SegmentView, stream: VerifiedStream, shard: number, report: VerifyReport) {
+	constructor(
+		view: SegmentView,
+		stream: VerifiedStream,
+		shard: number,
+		report: VerifyReport,
+		sink: SegmentSink | undefined,
+	) {
+		this.#sink = sink;
 		this.#view = view;
 		this.#stream = stream;
 		this.#shard = shard;
@@ -76,7 +96,7 @@ class ShardVerification {
 		await this.#files.close();
 	}
 
-	async run(): Promise<void> {
+	async run(): Promise<boolean> {
 		const bases = await segmentBases(this.#view, this.#folder);
 		let expected: number | undefined;
 		for (const base of bases) {
@@ -95,6 +115,7 @@ class ShardVerification {
 		}
 		const [first] = bases;
 		if (first !== undefined && first > this.#head && !this.#vanished) this.#missing(this.#head, first);
+		return !this.#vanished;
 	}
 
 	#missing(from: number, to: number): void {
@@ -112,9 +133,10 @@ class ShardVerification {
 			this.#report.read(Math.min(size, SEGMENT_HEADER_BYTES));
 			await this.#reader.readHeader(segment, this.#stream.ids, this.#shard);
 		} catch (error) {
-			await this.#failed(error, path, 0);
+			if (await this.#failed(error, path, 0)) await this.#sink?.raw(segment, 0, undefined);
 			return undefined;
 		}
+		await this.#sink?.raw(segment, 0, SEGMENT_HEADER_BYTES);
 		return await this.#frames(segment, newest);
 	}
 
@@ -139,6 +161,7 @@ class ShardVerification {
 				for await (const piece of walkSegment({ read, tag: segment.tag as number, ...place, size })) {
 					if (piece.kind === "frames") {
 						this.#good(segment, piece);
+						await this.#sink?.good(segment, piece);
 						place.from = piece.end;
 						place.relative = piece.relative;
 						continue;
@@ -153,6 +176,7 @@ class ShardVerification {
 					}
 					if (!still && newest && piece.what === "cut") return undefined;
 					this.#bad(segment, piece);
+					await this.#sink?.raw(segment, piece.at, piece.end);
 					if (piece.end === undefined) return undefined;
 					this.#report.read(piece.end - piece.at);
 					place.from = piece.end;
@@ -160,7 +184,7 @@ class ShardVerification {
 				}
 			}
 		} catch (error) {
-			await this.#failed(error, path, place.from);
+			if (await this.#failed(error, path, place.from)) await this.#sink?.raw(segment, place.from, undefined);
 			return undefined;
 		}
 		return place.relative;
@@ -199,12 +223,15 @@ class ShardVerification {
 		this.#report.damage(path, at, `${wrong}: ${lost} cannot be read`);
 	}
 
-	async #failed(error: unknown, path: string, offset: number): Promise<void> {
+	/** Reports an error met at a file; `false` if the file is gone because somebody else removed it. */
+	async #failed(error: unknown, path: string, offset: number): Promise<boolean> {
+		if (error instanceof SinkError) throw error;
 		const there = await this.#view.disk.stat(path).catch(() => undefined);
 		if (there === undefined && !(await this.#view.nobodyWrites())) {
 			this.#vanished = true;
-			return;
+			return false;
 		}
 		this.#report.error(error, path, offset);
+		return true;
 	}
 }

@@ -69,7 +69,8 @@ function withoutIdentity(disk: Disk): SegmentView {
 	return { disk, nobodyWrites: async () => false };
 }
 
-async function* folders(view: SegmentView, streams: string, only: string | undefined): AsyncGenerator<string> {
+/** Folders of the streams of a store, or of one of them, below `streams/`. */
+export async function* folders(view: SegmentView, streams: string, only: string | undefined): AsyncGenerator<string> {
 	if (only !== undefined) {
 		yield only;
 		return;
@@ -98,21 +99,27 @@ async function verifyStream(view: SegmentView, path: string, report: VerifyRepor
 		return;
 	}
 	report.streams++;
-	const { origins } = descriptor;
-	const names = [descriptor.id, ...(Array.isArray(origins) ? origins : [])];
-	const ids = names.map((id) => parseUuid(String(id))).filter((id) => id !== undefined);
+	const ids = idsOf(descriptor);
 	if (parseUuid(descriptor.id) === undefined)
 		report.damage(join(path, DESCRIPTOR), 0, "the id of the stream is no UUID");
 	for (const shard of shards) await verifyShard(view, { path, ids, kind: descriptor.kind }, shard, report);
 }
 
-async function shardsOf(view: SegmentView, path: string): Promise<number[]> {
+/** The stream's own id and those of the streams that it was copied from, 16 bytes each. */
+export function idsOf({ id, origins }: Descriptor): Uint8Array[] {
+	const names = [id, ...(Array.isArray(origins) ? origins : [])];
+	return names.map((name) => parseUuid(String(name))).filter((bytes) => bytes !== undefined);
+}
+
+/** Numbers of the shards that a stream's folder holds, ascending. */
+export async function shardsOf(view: SegmentView, path: string): Promise<number[]> {
 	const entries = await view.disk.list(path).catch(() => []);
 	const shards = entries.filter(({ name, kind }) => kind === "folder" && /^(0|[1-9][0-9]{0,4})$/.test(name));
 	return shards.map(({ name }) => Number(name)).sort((a, b) => a - b);
 }
 
-async function totalBytes(view: SegmentView, streams: string, only: string | undefined): Promise<number> {
+/** Bytes of all segments of a store, or of one stream. */
+export async function totalBytes(view: SegmentView, streams: string, only: string | undefined): Promise<number> {
 	let bytes = 0;
 	for await (const folder of folders(view, streams, only)) {
 		for (const shard of await shardsOf(view, join(streams, folder))) {

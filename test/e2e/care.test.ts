@@ -1,9 +1,11 @@
 /** The commands of those who look after a store, as processes. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { open } from "../../src/index.ts";
 import { CliProcess, type Ended } from "./cli-process.ts";
+import { floodByte, startOwner } from "./owner-process.ts";
 
 let cwd = "";
 
@@ -76,6 +78,94 @@ describe("dump", () => {
 	])("%s fails with %d %s", async (args, code, name) => {
 		await ok("append cam/raw", "abc");
 		writeFileSync(join(cwd, "notes.txt"), "notes");
+		const ended = await run(`${args} --json`);
+		expect(ended).toMatchObject({ code, out: "" });
+		expect(ended.error()).toMatchObject({ code: name, hint: expect.any(String) });
+	});
+});
+
+describe("backup", () => {
+	it("copies a closed store; the copy is one of its own", async () => {
+		await ok("append cam/raw", "hello");
+		await ok("append cam/other", "sealed");
+		await ok("seal cam/other");
+		expect((await run("backup copy --json")).lines()).toEqual([
+			{ streams: 2, bytes: expect.any(Number), problems: [] },
+		]);
+		await ok("append cam/raw", " original");
+		await ok("append cam/raw --store copy", " copy");
+		expect(await ok("read cam/raw")).toBe("hello original");
+		expect(await ok("read ./copy/cam/raw")).toBe("hello copy");
+		expect((await run("append ./copy/cam/other", "x")).code).toBe(4);
+		const ids = await Promise.all(
+			["data", "copy"].map(async (store) => (await run(`info cam/raw --store ${store} --json`)).lines()[0]?.id),
+		);
+		expect(ids[0]).toBe(ids[1]);
+	});
+
+	it("taken again and again beside an owner that appends and truncates is a whole store each time", async () => {
+		const owner = await startOwner(join(cwd, "data"));
+		try {
+			await owner.tell({ do: "create", stream: "log", segmentBytes: 65_536 });
+			await owner.tell({ do: "flood", stream: "log" });
+			let seen = 0;
+			for (let round = 0; round < 5; round++) {
+				await owner.tell({ do: "truncate", stream: "log", before: Math.floor(seen / 2) });
+				const { code, err, lines } = await run(`backup copy-${round} --json`);
+				expect({ code, err }).toEqual({ code: 0, err: "" });
+				expect(lines()).toMatchObject([{ streams: 1, problems: [] }]);
+				expect((await run(`verify --store copy-${round} --json`)).code).toBe(0);
+				const copy = await open(`file:${join(cwd, `copy-${round}`)}`);
+				const stream = copy.scope("a").stream("log");
+				const [shard] = (await stream.info()).shards;
+				expect(shard?.tail).toBeGreaterThanOrEqual(seen);
+				let at = shard?.head ?? 0;
+				for await (const bytes of stream.reader({ from: "head" })) {
+					const first = at;
+					expect(bytes.findIndex((byte, index) => byte !== floodByte(first + index))).toBe(-1);
+					at += bytes.length;
+				}
+				expect(at).toBe(shard?.tail);
+				seen = at;
+				await copy.close();
+			}
+			expect(seen).toBeGreaterThan(0);
+		} finally {
+			await owner.dispose();
+		}
+		expect(readdirSync(cwd).filter((name) => name.includes("partial"))).toEqual([]);
+	});
+
+	it("of a damaged store ends with 5 and is made all the same", async () => {
+		for (const text of ["abcd", "efgh"]) await ok("append cam/raw", text);
+		flip(segmentOf("cam/raw"), 160 + 64);
+		const { code, lines, error } = await run("backup copy --json");
+		expect(code).toBe(5);
+		expect(lines()).toMatchObject([{ streams: 1, problems: [{ offset: 160 }] }]);
+		expect(error().code).toBe("STREAMBED_CORRUPT");
+		expect((await run("backup copy2")).out).toContain("cannot be read");
+		expect(await ok("read ./copy/cam/raw --from offset:4")).toBe("efgh");
+	});
+
+	it("leaves nothing when it is interrupted", async () => {
+		await ok("append cam/raw --chunk 1MiB", Buffer.alloc(300_000_000));
+		const backup = new CliProcess(["backup", "copy"], { cwd });
+		await vi.waitFor(() => expect(readdirSync(cwd).join()).toContain("partial"), { timeout: 15_000, interval: 2 });
+		backup.child.kill("SIGINT");
+		expect((await backup.ended).code).toBe(130);
+		expect(readdirSync(cwd)).toEqual(["data"]);
+	});
+
+	it.each([
+		["backup", 2, "STREAMBED_INVALID_OPTION"],
+		["backup full", 2, "STREAMBED_INVALID_OPTION"],
+		["backup data/copy", 2, "STREAMBED_INVALID_OPTION"],
+		["backup none/copy", 3, "STREAMBED_NOT_FOUND"],
+		["backup copy --store none", 3, "STREAMBED_NOT_FOUND"],
+	])("%s fails with %d %s", async (args, code, name) => {
+		await ok("append cam/raw", "abc");
+		mkdirSync(join(cwd, "full"));
+		writeFileSync(join(cwd, "full/notes.txt"), "notes");
 		const ended = await run(`${args} --json`);
 		expect(ended).toMatchObject({ code, out: "" });
 		expect(ended.error()).toMatchObject({ code: name, hint: expect.any(String) });

@@ -4,8 +4,7 @@ import { parseAddress } from "../../core/names.ts";
 import { resolvePrefix } from "../address.ts";
 import type { CommandContext, CommandSpec } from "../command.ts";
 import { requireStore } from "../open-store.ts";
-import { table } from "../output.ts";
-import { printable } from "../printable.ts";
+import { problemTable } from "../problem-table.ts";
 import { Progress } from "../progress.ts";
 import { formatBytes, formatCount, formatSeconds } from "../units.ts";
 
@@ -39,13 +38,7 @@ async function run(context: CommandContext, [text]: readonly string[]): Promise<
 	if (context.global.json) {
 		await context.out.json({ ok, streams, segments, frames, bytes, tailCutBytes, problems });
 	} else {
-		const rows = problems.map(({ code, path, offset, message }) => [
-			code,
-			printable(path),
-			formatCount(offset),
-			printable(message),
-		]);
-		if (rows.length > 0) await context.out.line(table(["CODE", "FILE", "OFFSET", "PROBLEM"], rows, [2]));
+		if (problems.length > 0) await context.out.line(problemTable(problems));
 		const found = problems.length === 0 ? "no errors" : counted(problems.length, "problem");
 		const cut = tailCutBytes > 0 ? `, ${formatBytes(tailCutBytes)} of an unfinished append dropped` : "";
 		const where = `${counted(segments, "segment")} of ${counted(streams, "stream")}`;
