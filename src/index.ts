@@ -29,6 +29,8 @@ export type { Durability, Manifest } from "./engine/manifest.ts";
 export { type BackupOptions, type BackupResult, backupStore } from "./log/backup.ts";
 export { type DumpOptions, dumpFile } from "./log/dump.ts";
 export type { DumpLine } from "./log/dump-line.ts";
+export { type RepairOptions, type RepairResult, repairStore } from "./log/repair.ts";
+export type { RepairStep } from "./log/repair-work.ts";
 export { type VerifyOptions, verifyStore } from "./log/verify.ts";
 export type { VerifyProblem, VerifyProgress, VerifyResult } from "./log/verify-report.ts";
 export type { AppendPiece } from "./stream/append-reader.ts";

@@ -10,6 +10,7 @@ import { explain } from "./commands/explain.ts";
 import { info } from "./commands/info.ts";
 import { list } from "./commands/list.ts";
 import { read } from "./commands/read.ts";
+import { repair } from "./commands/repair.ts";
 import { seal } from "./commands/seal.ts";
 import { truncate } from "./commands/truncate.ts";
 import { verify } from "./commands/verify.ts";
@@ -25,6 +26,7 @@ export const commands: readonly CommandSpec[] = [
 	info,
 	deleteStream,
 	verify,
+	repair,
 	checkpoint,
 	backup,
 	dump,

@@ -24,7 +24,6 @@ export const laterCommands: Readonly<Record<string, string>> = {
 	cut: "record streams",
 	groups: "record streams",
 	txn: "transactions",
-	repair: "repairing",
 	run: "flows",
 	flow: "flows",
 	import: "importing",

@@ -24,11 +24,13 @@ export function corrupt(damage: Damage): StreambedError {
 }
 
 function hintFor(path: string, validAfter: number | null): string {
-	if (path.endsWith(".json")) return "Restore this small file from a backup; the data beside it is untouched.";
-	if (path.includes("/journal/")) {
-		return "Restore the folder journal/ from a backup of the same moment; streams can be read meanwhile (`streambed read`).";
+	if (path.endsWith(".json")) {
+		return "The data beside it is untouched; `streambed repair` writes this small file anew from what is known.";
 	}
-	if (validAfter === null) return "Data before it is readable; run `streambed verify` for the whole picture.";
+	if (path.includes("/journal/")) {
+		return "`streambed repair --dry-run` tells what can be saved; streams can be read meanwhile (`streambed read`).";
+	}
+	if (validAfter === null) return "Data before it is readable; `streambed repair --dry-run` tells what can be done.";
 	return `Data before it is readable, and so is data from position ${validAfter} on.`;
 }
 

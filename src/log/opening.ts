@@ -90,7 +90,8 @@ export function noStore(root: string): StreambedError {
 	});
 }
 
-async function takeLock(options: OpeningOptions): Promise<HeldLock> {
+/** Takes the lock of a store. @throws LOCKED */
+export async function takeLock(options: Pick<OpeningOptions, "root" | "disk" | "locker" | "clock">): Promise<HeldLock> {
 	const { root, disk, locker, clock } = options;
 	let lock = await locker.tryLock(join(root, lockName));
 	let holder = await readOwner(disk, root);
@@ -114,7 +115,7 @@ async function takeLock(options: OpeningOptions): Promise<HeldLock> {
 }
 
 /** The error for a store that another process owns. */
-function lockedError(root: string, holder: OwnerInfo | undefined): StreambedError {
+export function lockedError(root: string, holder: OwnerInfo | undefined): StreambedError {
 	const who = holder === undefined ? "another process" : `process ${holder.pid}`;
 	return fail("LOCKED", `the store at ${root} is owned by ${who}`, {
 		details: { path: root, pid: holder?.pid ?? null, url: holder?.url ?? null },

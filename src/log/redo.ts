@@ -82,17 +82,20 @@ export class Redo {
 		}
 	}
 
-	/** Cuts what stands behind the redone frames, and syncs everything that any of the rounds may have touched. */
-	async finish(dropIndexes: boolean): Promise<void> {
+	/**
+	 * Cuts what stands behind the redone frames, and syncs everything that any of the rounds may have touched. With `keep`
+	 * nothing is cut or removed: where rounds are missing, what stands there may be theirs.
+	 */
+	async finish(dropIndexes: boolean, keep = false): Promise<void> {
 		await this.#flush();
 		for (const [path, touched] of this.#segments) {
 			await this.#files.use(path, async (file) => {
-				if ((await file.size()) > touched.end) await file.truncate(touched.end);
+				if (!keep && (await file.size()) > touched.end) await file.truncate(touched.end);
 				await file.sync();
 			});
 			if (dropIndexes) await this.#disk.unlink(path.replace(/\.seg$/, ".idx"));
 		}
-		await this.#dropBeyond();
+		if (!keep) await this.#dropBeyond();
 		await this.#files.close();
 		for (const folder of this.#folders) {
 			await this.#disk.syncDir(folder).catch((error) => {

@@ -17,7 +17,7 @@ import { isGone, runsOfBlock, type SegmentReader, type StreamIds, type WalkState
 import { SparseIndex } from "./sparse-index.ts";
 
 const UNCERTAIN_HINT =
-	"Copy what is good to a new stream (`streambed read A | streambed append B`), then delete this one; nothing can be appended to it.";
+	"`streambed repair --dry-run` tells whether appends can go on; if not, copy what is good to a new stream (`streambed read A | streambed append B`).";
 
 /** Blocks read ahead of a reader that goes through a segment. */
 const READ_AHEAD_BLOCKS = 3;
@@ -187,6 +187,10 @@ export class ShardFiles {
 	#damageAt(segment: Segment, blockNumber: number, block: Block, relative: number): StreambedError {
 		const next = this.segments.find(({ base }) => base > segment.base);
 		const bad = block.bad.findLast((stretch) => stretch.relative <= relative) ?? block.bad[0];
+		if (bad === undefined && relative < block.from) {
+			const what = "no frame can be found at its beginning";
+			return corrupt({ path: segment.path, offset: SEGMENT_HEADER_BYTES, validAfter: segment.base + block.from, what });
+		}
 		if (bad === undefined) return this.#missing(segment.base + relative, next, segment);
 		const after = block.frames.find((frame) => frame.header.relative > relative && isData(frame.header));
 		const entry = segment.index?.entries[blockNumber + 1];

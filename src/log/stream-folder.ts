@@ -71,6 +71,12 @@ export async function readDescriptor(disk: Disk, path: string): Promise<Descript
 	return value as Descriptor;
 }
 
+/** Tells whether a descriptor has all that the engine needs. */
+export function describesStream({ shards, segmentBytes, tags, createdAt }: Descriptor): boolean {
+	const numbers = Number.isSafeInteger(shards) && Number.isSafeInteger(segmentBytes) && Number.isSafeInteger(createdAt);
+	return numbers && typeof tags === "object" && tags !== null && !Array.isArray(tags);
+}
+
 /** Replaces (or makes) a small file at one stroke, durably: temporary file, sync, rename, sync of the folder. */
 export async function replaceFile(disk: Disk, path: string, bytes: Uint8Array): Promise<void> {
 	const temporary = `${path}.tmp`;

@@ -79,7 +79,10 @@ async function verifyCheckpoint(
 	try {
 		const best = await readCheckpoint(disk, root, identity.idBytes);
 		// An owner that died while it wrote a slot left it torn; after a clean close both are whole, or one was never written.
-		if (!best.clean) return best;
+		if (!best.clean) {
+			await verifyStart(disk, root, identity, best, report);
+			return best;
+		}
 		const bytes = await disk.readFile(path);
 		for (const at of [0, SLOT_BYTES]) {
 			const slot = bytes.subarray(at, at + SLOT_BYTES);
@@ -92,6 +95,21 @@ async function verifyCheckpoint(
 		report.error(error, path, 0);
 		return undefined;
 	}
+}
+
+/** The ring file in which redo begins must be there: without it an opening would find nothing to redo. */
+async function verifyStart(
+	disk: Disk,
+	root: string,
+	identity: StoreIdentity,
+	{ file, sequence }: Checkpoint,
+	report: VerifyReport,
+): Promise<void> {
+	const files = await listRing(disk, join(root, "journal"));
+	if (files.some(({ number }) => number === file)) return;
+	const again = await readCheckpoint(disk, root, identity.idBytes).catch(() => undefined);
+	if (again?.sequence !== sequence) return;
+	report.damage(join(root, "journal"), 0, `journal file ${file} is missing, and rounds in it are to be redone`);
 }
 
 async function verifyRing(disk: Disk, root: string, identity: StoreIdentity, report: VerifyReport): Promise<void> {

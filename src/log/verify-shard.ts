@@ -5,9 +5,10 @@ import type { StreamKind } from "../core/stream-config.ts";
 import { FilePool } from "./file-pool.ts";
 import { decodeState, FrameType } from "./frame.ts";
 import { existingSegment, type Segment } from "./segment.ts";
-import { baseOfName, SEGMENT_HEADER_BYTES, segmentName } from "./segment-header.ts";
+import { baseOfName, SEGMENT_HEADER_BYTES, segmentName, segmentNumber, segmentTag } from "./segment-header.ts";
 import { isGone, SegmentReader, type StreamIds } from "./segment-reader.ts";
 import { type BadFrame, type GoodStretch, walkSegment } from "./segment-walk.ts";
+import { decodeIndex } from "./sparse-index.ts";
 import type { SegmentView } from "./verify-journal.ts";
 import type { VerifyReport } from "./verify-report.ts";
 
@@ -113,9 +114,37 @@ class ShardVerification {
 			expected = end === undefined ? undefined : base + end;
 			await this.#files.forget(segment.path);
 		}
+		await this.#indexes(bases.at(-1));
 		const [first] = bases;
 		if (first !== undefined && first > this.#head && !this.#vanished) this.#missing(this.#head, first);
 		return !this.#vanished;
+	}
+
+	/** Where nobody writes, indexes tell whether the newest segment is gone, or was longer. */
+	async #indexes(newest: number | undefined): Promise<void> {
+		const names = await this.#view.disk.list(this.#folder).catch(() => []);
+		const bases = names
+			.filter(({ name }) => /^[0-9]{20}\.idx$/.test(name))
+			.map(({ name }) => Number(name.slice(0, 20)));
+		for (const base of bases.filter((one) => one >= (newest ?? -1))) {
+			const end = await this.#indexedEnd(base);
+			const path = join(this.#folder, segmentName(base));
+			const size = (await this.#view.disk.stat(path))?.size;
+			if (end === undefined || (size ?? 0) >= end || !(await this.#view.nobodyWrites())) continue;
+			const wrong = size === undefined ? "the segment is missing" : "the file is cut short";
+			const what = `${wrong}: its index tells of ${end} bytes`;
+			if (!this.#report.problems.some((problem) => problem.path === path)) this.#report.damage(path, size ?? 0, what);
+		}
+	}
+
+	async #indexedEnd(base: number): Promise<number | undefined> {
+		const bytes = await this.#view.disk.readFile(join(this.#folder, segmentName(base, ".idx"))).catch(() => undefined);
+		for (const id of bytes === undefined ? [] : this.#stream.ids) {
+			const tag = segmentTag(id, this.#shard, segmentNumber(base));
+			const index = decodeIndex(bytes as Uint8Array, tag, base, Number.MAX_SAFE_INTEGER);
+			if (index !== undefined) return index.coveredBytes;
+		}
+		return undefined;
 	}
 
 	#missing(from: number, to: number): void {

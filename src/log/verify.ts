@@ -13,7 +13,7 @@ import { nodeDisk } from "../disk/node-disk.ts";
 import { noStore } from "./opening.ts";
 import { segmentName } from "./segment-header.ts";
 import { readStore, STORE_FILE, type StoreIdentity } from "./store-folder.ts";
-import { DESCRIPTOR, type Descriptor, readDescriptor, walkFolders } from "./stream-folder.ts";
+import { DESCRIPTOR, type Descriptor, describesStream, readDescriptor, walkFolders } from "./stream-folder.ts";
 import { type SegmentView, verifyJournal } from "./verify-journal.ts";
 import { type VerifyProgress, VerifyReport, type VerifyResult } from "./verify-report.ts";
 import { segmentBases, verifyShard } from "./verify-shard.ts";
@@ -100,8 +100,7 @@ async function verifyStream(view: SegmentView, path: string, report: VerifyRepor
 	}
 	report.streams++;
 	const ids = idsOf(descriptor);
-	if (parseUuid(descriptor.id) === undefined)
-		report.damage(join(path, DESCRIPTOR), 0, "the id of the stream is no UUID");
+	if (!describesStream(descriptor)) report.damage(join(path, DESCRIPTOR), 0, "it describes no stream");
 	for (const shard of shards) await verifyShard(view, { path, ids, kind: descriptor.kind }, shard, report);
 }
 

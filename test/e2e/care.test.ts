@@ -171,3 +171,82 @@ describe("backup", () => {
 		expect(ended.error()).toMatchObject({ code: name, hint: expect.any(String) });
 	});
 });
+
+describe("repair", () => {
+	it("shows its plan, does it with --yes, and has nothing to do afterwards", async () => {
+		for (const text of ["abcd", "efgh"]) await ok("append cam/raw", text);
+		const path = segmentOf("cam/raw");
+		const whole = readFileSync(join(cwd, path));
+		writeFileSync(join(cwd, path), whole.subarray(0, whole.length - 10));
+		rmSync(join(cwd, "data/streams/cam/raw.stream/stream.json"));
+		expect((await run("append cam/raw", "x")).code).toBe(5);
+		const planned = await run("repair --dry-run --json");
+		expect(planned.code).toBe(5);
+		const [plan] = planned.lines();
+		expect(plan).toMatchObject({ ok: true, dryRun: true, aside: null, problems: [] });
+		const refused = await run("repair");
+		expect(refused).toMatchObject({ code: 2, out: expect.stringContaining("stream.json") });
+		expect(refused.err).toContain("nothing was done to ./data");
+		expect(readdirSync(join(cwd, "data")).filter((name) => name.startsWith("repaired"))).toEqual([]);
+		const done = await run("repair --yes --json");
+		expect(done.code).toBe(0);
+		expect(done.lines()).toMatchObject([{ ok: true, dryRun: false, steps: plan?.steps, problems: [] }]);
+		expect(String(done.lines()[0]?.aside)).toContain(join(cwd, "data", "repaired-"));
+		expect(await ok("read cam/raw")).toBe("abcdefgh");
+		expect((await run("verify")).code).toBe(0);
+		expect(await ok("repair")).toBe("nothing is wrong with ./data\n");
+		expect(await ok("repair ./data --dry-run")).toBe("nothing is wrong with ./data\n");
+		await ok("append cam/raw", "ijkl");
+		expect(await ok("read cam/raw")).toBe("abcdefghijkl");
+	});
+
+	it("says what is lost, with 5, and reading goes on behind it", async () => {
+		for (const text of ["abcd", "efgh", "ijkl"]) await ok("append cam/raw", text);
+		const path = segmentOf("cam/raw");
+		flip(path, 160 + 76 + 64);
+		writeFileSync(join(cwd, "data/journal/ring-000000.jnl"), Buffer.alloc(4 * 1024 * 1024));
+		const { code, lines, error } = await run("repair --yes --json");
+		expect(code).toBe(5);
+		expect(lines()[0]?.problems).toMatchObject([{ message: expect.stringContaining("positions 4 to 8") }]);
+		expect(error().code).toBe("STREAMBED_CORRUPT");
+		expect((await run("read cam/raw --json")).error().details).toMatchObject({ validAfter: 8 });
+		expect(await ok("read cam/raw --from offset:8")).toBe("ijkl");
+		expect((await run("repair")).out).toContain("nothing can be done about ./data\n");
+	});
+
+	it("finds a store whose store.json is lost", async () => {
+		await ok("append cam/raw", "abcd");
+		rmSync(join(cwd, "data/store.json"));
+		expect((await run("read cam/raw")).code).toBe(3);
+		expect((await run("repair ./data --yes")).code).toBe(0);
+		expect(await ok("read cam/raw")).toBe("abcd");
+	});
+
+	it("is refused beside an owner, with 6, and changes nothing of its", async () => {
+		const owner = await startOwner(join(cwd, "data"));
+		try {
+			await owner.tell({ do: "create", stream: "log" });
+			for (const flag of ["--yes", "--dry-run"]) {
+				const refused = await run(`repair ${flag} --json`);
+				expect(refused.code).toBe(6);
+				expect(refused.error()).toMatchObject({ code: "STREAMBED_LOCKED" });
+			}
+			expect(await owner.tell({ do: "append", stream: "log", text: "abc" })).toBe(3);
+		} finally {
+			await owner.dispose();
+		}
+	});
+
+	it.each([
+		["repair --yes --dry-run", 2, "STREAMBED_INVALID_OPTION"],
+		["repair cam --yes", 2, "STREAMBED_INVALID_NAME"],
+		["repair cam/none --yes", 3, "STREAMBED_NOT_FOUND"],
+		["repair --store none --yes", 3, "STREAMBED_NOT_FOUND"],
+		["repair ./none/cam/raw", 3, "STREAMBED_NOT_FOUND"],
+	])("%s fails with %d %s", async (args, code, name) => {
+		await ok("append cam/raw", "abc");
+		const ended = await run(`${args} --json`);
+		expect(ended).toMatchObject({ code, out: "" });
+		expect(ended.error()).toMatchObject({ code: name, hint: expect.any(String) });
+	});
+});

@@ -13,7 +13,7 @@ import { formatBytes, formatCount, formatSeconds } from "../units.ts";
 export const backup: CommandSpec = {
 	name: "backup",
 	section: "Care",
-	summary: "Copy a store, also in use",
+	summary: "Copy a whole store",
 	purpose:
 		"Copy a whole store to a new folder, checking every byte on the way. The store\nmay be in use: of each stream the copy holds a prefix of what is durable.",
 	args: [{ term: "<dir>", help: "a folder that does not exist yet, or an empty one" }],

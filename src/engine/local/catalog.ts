@@ -4,7 +4,7 @@ import { addressOfFolder, encodePart, type StreamAddress, streamFolder } from ".
 import type { StreamConfig } from "../../core/stream-config.ts";
 import type { Disk } from "../../disk/disk.ts";
 import { corrupt } from "../../log/corruption.ts";
-import { DESCRIPTOR, type Descriptor, readDescriptor, walkFolders } from "../../log/stream-folder.ts";
+import { DESCRIPTOR, type Descriptor, describesStream, readDescriptor, walkFolders } from "../../log/stream-folder.ts";
 import { compareAddresses, type ListQuery, type StreamSummary } from "../contract.ts";
 
 /** A stream as its descriptor tells. */
@@ -69,12 +69,7 @@ export class Catalog {
 
 	#stored(address: StreamAddress, folder: string, descriptor: Descriptor): StoredStream {
 		const { shards, retention, segmentBytes, tags, createdAt, origins } = descriptor;
-		const whole =
-			Number.isSafeInteger(shards) &&
-			Number.isSafeInteger(segmentBytes) &&
-			Number.isSafeInteger(createdAt) &&
-			isObject(tags);
-		if (!whole) {
+		if (!describesStream(descriptor)) {
 			const path = join(this.streams, folder, DESCRIPTOR);
 			throw corrupt({ path, offset: 0, what: "it describes no stream" });
 		}

@@ -1,0 +1,115 @@
+/** `streambed repair`: puts right what can be put right in a damaged store, and tells what is lost. */
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { fail } from "../../core/errors.ts";
+import { parseAddress } from "../../core/names.ts";
+import type { RepairResult, RepairStep } from "../../index.ts";
+import { isPath, resolvePrefix, type StorePlace } from "../address.ts";
+import type { CommandContext, CommandSpec, OptionValues } from "../command.ts";
+import { requireStore } from "../open-store.ts";
+import { table } from "../output.ts";
+import { printable } from "../printable.ts";
+import { problemTable } from "../problem-table.ts";
+import { formatCount } from "../units.ts";
+
+/** Repairs a store. */
+export const repair: CommandSpec = {
+	name: "repair",
+	section: "Care",
+	summary: "Mend a damaged store",
+	purpose:
+		"Put right what other files prove, make appends possible again, and say what\nis lost. Originals are kept in the store, which must not be in use.",
+	args: [{ term: "[stream]", help: "scope/stream or a path; none or a store's path: the whole store" }],
+	options: [
+		{ flags: "--dry-run", help: "change nothing, and tell what would be done" },
+		{ flags: "--yes", help: "do it; without it the plan is shown, and nothing is done" },
+	],
+	later: [],
+	examples: [
+		"streambed repair ./data --dry-run",
+		"streambed repair ./data --yes",
+		"streambed repair cam/raw --store /srv/streams --yes --json",
+	],
+	exits: {
+		2: "wrong name or option, or not confirmed",
+		3: "no such store or stream",
+		5: "data is lost, or (with --dry-run) damage was found",
+		6: "another process owns the store, or not enough space",
+	},
+	run,
+};
+
+async function run(context: CommandContext, [text]: readonly string[], options: OptionValues): Promise<void> {
+	const dryRun = options.dryRun === true;
+	if (dryRun && options.yes === true) {
+		throw fail("INVALID_OPTION", "--dry-run changes nothing, --yes does it: give one of them");
+	}
+	const { store, prefix } = placeOf(text, context);
+	if (prefix !== "") parseAddress(prefix);
+	const { repairStore } = await import("../../index.ts");
+	const result = await repairStore(store.path, {
+		dryRun: options.yes !== true,
+		...(prefix === "" ? {} : { stream: prefix }),
+		onStep: ({ path, what }) => context.out.detail(`${path}: ${what}`),
+		signal: context.signal,
+	});
+	await show(context, store, result);
+	if (options.yes !== true && !dryRun && result.steps.length > 0) {
+		throw fail(
+			"INVALID_OPTION",
+			`nothing was done to ${store.shown}: ${counted(result.steps.length, "step")} planned`,
+			{
+				hint: "Add --yes to do it; originals of all that is changed are kept in the store.",
+				details: { steps: result.steps.length },
+			},
+		);
+	}
+	const damaged = result.problems[0] ?? (dryRun ? (result.found[0] ?? result.steps[0]) : undefined);
+	if (damaged === undefined) return;
+	const { length } = result.problems;
+	const what =
+		length > 0 ? `${counted(length, "problem")} of ${store.shown} cannot be put right` : `${store.shown} is damaged`;
+	throw fail("CORRUPT", what, {
+		hint: "All else is readable; where data is lost, `streambed read` goes on behind it with --from offset:N.",
+		details: { problems: length, path: damaged.path },
+	});
+}
+
+/** As other commands find a store; one whose store.json is lost is known by its folders. */
+function placeOf(text: string | undefined, context: CommandContext): { store: StorePlace; prefix: string } {
+	if (text !== undefined && isPath(text) && context.address.store === undefined) {
+		const path = resolve(context.io.cwd, text.replace(/^file:(\/\/)?/, ""));
+		if (holdsStreams(path)) return { store: { shown: text, path }, prefix: "" };
+	}
+	const place = resolvePrefix(text, context.address);
+	if (!holdsStreams(place.store.path)) requireStore(place.store);
+	return place;
+}
+
+function holdsStreams(path: string): boolean {
+	return existsSync(join(path, "streams")) && existsSync(join(path, "journal"));
+}
+
+async function show({ out, global }: CommandContext, store: StorePlace, result: RepairResult): Promise<void> {
+	const { ok, dryRun, steps, aside, found, problems } = result;
+	if (global.json) return await out.json({ ok, dryRun, steps, aside, found, problems });
+	if (steps.length > 0) await out.line(stepTable(steps, dryRun));
+	if (aside !== null) await out.line(`originals are kept in ${printable(aside)}`);
+	if (problems.length > 0) {
+		await out.line(dryRun && steps.length > 0 ? "what would remain:" : "what remains:");
+		await out.line(problemTable(problems));
+	}
+	const nothing = found.length === 0 ? "nothing is wrong with" : "nothing can be done about";
+	if (steps.length === 0) await out.line(`${nothing} ${store.shown}`);
+	else if (!dryRun)
+		await out.line(`${counted(steps.length, "step")} done${ok ? ", and nothing is wrong any more" : ""}`);
+}
+
+function stepTable(steps: readonly RepairStep[], dryRun: boolean): string {
+	const rows = steps.map(({ path, what }) => [printable(path), printable(what)]);
+	return table(["FILE", dryRun ? "WOULD BE" : "WAS"], rows);
+}
+
+function counted(count: number, noun: string): string {
+	return `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
+}
