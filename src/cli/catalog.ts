@@ -2,6 +2,7 @@
 import type { CommandSpec } from "./command.ts";
 import { append } from "./commands/append.ts";
 import { backup } from "./commands/backup.ts";
+import { bench } from "./commands/bench.ts";
 import { checkpoint } from "./commands/checkpoint.ts";
 import { create } from "./commands/create.ts";
 import { deleteStream } from "./commands/delete.ts";
@@ -30,5 +31,6 @@ export const commands: readonly CommandSpec[] = [
 	checkpoint,
 	backup,
 	dump,
+	bench,
 	explain,
 ];

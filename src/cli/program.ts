@@ -29,7 +29,6 @@ export const laterCommands: Readonly<Record<string, string>> = {
 	import: "importing",
 	export: "exporting",
 	rion: "RION",
-	bench: "a bench command",
 	serve: "the server",
 	token: "the server",
 	copy: "copying",

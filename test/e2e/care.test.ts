@@ -109,7 +109,7 @@ describe("backup", () => {
 			await owner.tell({ do: "create", stream: "log", segmentBytes: 65_536 });
 			await owner.tell({ do: "flood", stream: "log" });
 			let seen = 0;
-			for (let round = 0; round < 5; round++) {
+			for (let round = 0; round < 3; round++) {
 				await owner.tell({ do: "truncate", stream: "log", before: Math.floor(seen / 2) });
 				const { code, err, lines } = await run(`backup copy-${round} --json`);
 				expect({ code, err }).toEqual({ code: 0, err: "" });
@@ -245,6 +245,39 @@ describe("repair", () => {
 		["repair ./none/cam/raw", 3, "STREAMBED_NOT_FOUND"],
 	])("%s fails with %d %s", async (args, code, name) => {
 		await ok("append cam/raw", "abc");
+		const ended = await run(`${args} --json`);
+		expect(ended).toMatchObject({ code, out: "" });
+		expect(ended.error()).toMatchObject({ code: name, hint: expect.any(String) });
+	});
+});
+
+describe("bench", () => {
+	it("measures each scenario beside plain calls, in a folder that it removes", async () => {
+		const { code, lines } = await run("bench --dir . --rounds 1 --round-time 20ms --json");
+		expect(code).toBe(0);
+		expect(lines().map(({ scenario }) => scenario)).toEqual(["append", "batch", "read"]);
+		for (const line of lines()) {
+			const side = { median: expect.any(Number), min: expect.any(Number), max: expect.any(Number) };
+			expect(line).toMatchObject({ ours: side, reference: side, ratio: side, durability: "sync" });
+		}
+		const text = await ok("bench append --dir . --rounds 1 --round-time 20ms");
+		expect(text).toMatch(/^WORK +STREAMBED +PLAIN FS +RATIO\n.* µs .*\]\n$/);
+		expect(readdirSync(cwd)).toEqual([]);
+	});
+
+	it("cleans up when it is interrupted", async () => {
+		const bench = new CliProcess(["bench", "append", "--dir", ".", "--rounds", "1000"], { cwd });
+		await vi.waitFor(() => expect(readdirSync(cwd)).toHaveLength(1), { timeout: 15_000, interval: 5 });
+		bench.child.kill("SIGINT");
+		expect((await bench.ended).code).toBe(130);
+		expect(readdirSync(cwd)).toEqual([]);
+	});
+
+	it.each([
+		["bench apend", 2, "STREAMBED_INVALID_OPTION"],
+		["bench --rounds 0", 2, "STREAMBED_INVALID_OPTION"],
+		["bench --dir none", 3, "STREAMBED_NOT_FOUND"],
+	])("%s fails with %d %s", async (args, code, name) => {
 		const ended = await run(`${args} --json`);
 		expect(ended).toMatchObject({ code, out: "" });
 		expect(ended.error()).toMatchObject({ code: name, hint: expect.any(String) });

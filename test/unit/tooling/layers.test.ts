@@ -53,6 +53,7 @@ const allowed: Readonly<Record<string, readonly Import[]>> = {
 	src: ["core", "disk", "log", "contract", "manifest", "memory", "local", "stream"],
 	"src/cli": ["core", "index", "commander", ...outside],
 	"src/cli/commands": ["core", "index", "cli", "commander", ...outside],
+	"src/cli/bench": ["core", "index", "cli", "commander", ...outside],
 	"src/cli/dump": ["core", "index", "cli", "commander", ...outside],
 	"src/testing": ["core", "disk", "contract", "manifest", "stream", "index", ...outside],
 };
