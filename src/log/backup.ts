@@ -166,7 +166,10 @@ class Backup {
 	async #checkRoom(bytes: number): Promise<void> {
 		const free = await this.#disk.freeBytes(dirname(this.#goal));
 		if (free >= bytes) return;
-		throw fail("DISK_FULL", `the store has ${bytes} bytes, and ${free} are free for ${this.#goal}`);
+		throw fail("DISK_FULL", `the store has ${bytes} bytes, and ${free} are free for ${this.#goal}`, {
+			hint: "Choose a folder on a larger disk, or make room there.",
+			details: { path: this.#goal },
+		});
 	}
 
 	async #stream(view: SegmentView, folder: string): Promise<void> {

@@ -8,8 +8,11 @@
 import { join } from "node:path/posix";
 import { StreambedError } from "../core/errors.ts";
 import { formatUuid } from "../core/random.ts";
+import type { Disk } from "../disk/disk.ts";
+import { overlayDisk } from "../disk/overlay-disk.ts";
 import { type Checkpoint, CheckpointFile, checkpointPath, readCheckpoint } from "./checkpoint-file.ts";
 import { redoJournal } from "./opening.ts";
+import { ownerName } from "./owner.ts";
 import { Redo } from "./redo.ts";
 import type { RepairWork } from "./repair-work.ts";
 import type { RingRound, RingRounds } from "./ring-rounds.ts";
@@ -53,6 +56,16 @@ export async function settleJournal(work: RepairWork): Promise<void> {
 	await removeTree(disk, workshop(root));
 }
 
+/**
+ * The disk as a verification has to see it: the one who repairs holds the store, and `OWNER`, which names him, would say
+ * that somebody is writing.
+ */
+export async function unowned(disk: Disk, root: string): Promise<Disk> {
+	const view = overlayDisk(disk);
+	await view.unlink(join(root, ownerName));
+	return view;
+}
+
 /** Redoes what can be redone. */
 export async function repairJournal(
 	work: RepairWork,
@@ -65,7 +78,7 @@ export async function repairJournal(
 		throw error;
 	});
 	const report = new VerifyReport(undefined, undefined);
-	await verifyJournal(disk, root, identity, report);
+	await verifyJournal(await unowned(disk, root), root, identity, report);
 	const known = ring.rounds.map(({ header }) => header);
 	const lastRound = Math.max(start?.round ?? 0, ...known.map(({ number }) => number));
 	const incarnation = Math.max(start?.incarnation ?? 0, ...known.map((header) => header.incarnation));
@@ -130,11 +143,12 @@ async function redoDamaged(
 	const last = (rounds.at(-1) as RingRound).header.number;
 	const missing = last - first.header.number + 1 - rounds.length;
 	const broken = rounds.filter(({ whole }) => !whole).length;
-	const without = missing + broken === 0 ? "" : `; of ${missing + broken} damaged rounds what is still whole`;
-	work.note(join(root, "journal"), `${rounds.length - broken} rounds redone into the segments${without}`);
+	const without =
+		missing + broken === 0 ? "" : `; of ${counted(missing + broken)} that are damaged what is still whole`;
+	work.note(join(root, "journal"), `${counted(rounds.length - broken)} redone into the segments${without}`);
 	if (missing > 0) {
 		const between = `between ${first.header.number} and ${last}`;
-		const what = `${missing} rounds ${between} cannot be read: what of them is not in the segments yet is lost`;
+		const what = `${counted(missing)} ${between} cannot be read: what of it is not in the segments yet is lost`;
 		work.note(join(root, "journal"), what);
 	}
 	const lost: Omit<Envelope, "body">[] = [];
@@ -152,6 +166,10 @@ async function redoDamaged(
 		throw error;
 	}
 	if (lost.length > 0) await noteEnds(work, lost, ends);
+}
+
+function counted(rounds: number): string {
+	return `${rounds} round${rounds === 1 ? "" : "s"}`;
 }
 
 /** Segments whose first frame was lost with its round: frames behind it have a place only if the file is there. */

@@ -20,7 +20,7 @@ import { lockedError, noStore, takeLock } from "./opening.ts";
 import { claimOwner, ownerAlive, readOwner } from "./owner.ts";
 import type { ShardToRepair } from "./repair-end.ts";
 import { repairIndexes } from "./repair-index.ts";
-import { repairJournal, replaceJournal, settleJournal } from "./repair-journal.ts";
+import { repairJournal, replaceJournal, settleJournal, unowned } from "./repair-journal.ts";
 import { repairDescriptor, repairIdentity } from "./repair-settings.ts";
 import { repairShard } from "./repair-shard.ts";
 import { type RepairStep, RepairWork } from "./repair-work.ts";
@@ -119,10 +119,9 @@ async function run(disk: Disk, root: string, options: RepairOptions): Promise<Re
 	const { dryRun = false, onStep, clock = systemClock } = options;
 	const stamp = new Date(clock.now()).toISOString().replaceAll(/[:.]/g, "-");
 	const work = new RepairWork(disk, root, { real: !dryRun, folder: `repaired-${stamp}`, onStep });
-	const view = overlayDisk(disk);
-	const found = await problemsOf(view, root, options);
+	const found = await problemsOf(await unowned(disk, root), root, options);
 	await repairAll(work, options, found.length > 0);
-	const problems = work.steps.length === 0 ? found : await problemsOf(overlayDisk(disk), root, options);
+	const problems = work.steps.length === 0 ? found : await problemsOf(await unowned(disk, root), root, options);
 	const kept = !dryRun && (await disk.stat(work.aside)) !== undefined;
 	const aside = kept ? work.aside : null;
 	return { ok: problems.length === 0, dryRun, steps: work.steps, aside, found, problems };
@@ -134,8 +133,6 @@ async function problemsOf(
 	root: string,
 	{ stream, signal }: RepairOptions,
 ): Promise<readonly VerifyProblem[]> {
-	// The one who repairs holds the store: nobody else writes it, whatever OWNER says.
-	await disk.unlink(join(root, "OWNER"));
 	if ((await disk.stat(join(root, STORE_FILE))) === undefined) {
 		const path = join(root, STORE_FILE);
 		return [{ code: "STREAMBED_CORRUPT", path, offset: 0, message: `${path} is damaged at byte 0: it is missing` }];

@@ -4,9 +4,17 @@ import { beforeAll, describe, expect, it } from "vitest";
 import type { Disk } from "../../src/disk/disk.ts";
 import { overlayDisk } from "../../src/disk/overlay-disk.ts";
 import { repairStore } from "../../src/index.ts";
-import { memoryLocker } from "../../src/testing/memory-locker.ts";
 import { numbers } from "../unit/log/pattern.ts";
-import { CHECKPOINT, DESCRIPTION, forgetRounds, RING, readAround, TOTAL, write } from "../unit/log/repair-kit.ts";
+import {
+	CHECKPOINT,
+	DESCRIPTION,
+	forgetRounds,
+	liveLocker,
+	RING,
+	readAround,
+	TOTAL,
+	write,
+} from "../unit/log/repair-kit.ts";
 import { cutFile, leftBy, patchFile, ROOT, segmentFiles, writeFile } from "../unit/log/store-kit.ts";
 
 const RUNS = 150;
@@ -67,7 +75,7 @@ describe.each(["closed", "closed, its journal empty", "killed"])("a store that w
 			}
 			const context = done.join(", ");
 			const before = await readable(disk);
-			const result = await repairStore(ROOT, { disk, lock: memoryLocker() }).catch((error: unknown) => {
+			const result = await repairStore(ROOT, { disk, lock: liveLocker() }).catch((error: unknown) => {
 				expect((error as { code?: unknown }).code, context).toBe("STREAMBED_CORRUPT");
 				return undefined;
 			});
@@ -82,7 +90,7 @@ describe.each(["closed", "closed, its journal empty", "killed"])("a store that w
 			if (typeof after.next === "number" && before.next !== after.next) {
 				expect(after.next, context).toBeGreaterThanOrEqual(TOTAL);
 			}
-			const again = await repairStore(ROOT, { disk, lock: memoryLocker() });
+			const again = await repairStore(ROOT, { disk, lock: liveLocker() });
 			expect(again.steps, context).toEqual([]);
 		}
 		expect(repaired).toBeGreaterThan(RUNS / 5);

@@ -99,7 +99,7 @@ async function show({ out, global }: CommandContext, store: StorePlace, result: 
 		await out.line(dryRun && steps.length > 0 ? "what would remain:" : "what remains:");
 		await out.line(problemTable(problems));
 	}
-	const nothing = found.length === 0 ? "nothing is wrong with" : "nothing can be done about";
+	const nothing = found.length === 0 ? "nothing is wrong with" : "nothing can be put right in";
 	if (steps.length === 0) await out.line(`${nothing} ${store.shown}`);
 	else if (!dryRun)
 		await out.line(`${counted(steps.length, "step")} done${ok ? ", and nothing is wrong any more" : ""}`);

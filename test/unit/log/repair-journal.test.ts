@@ -3,13 +3,13 @@ import { beforeAll, describe, expect, it } from "vitest";
 import type { Disk } from "../../../src/disk/disk.ts";
 import { overlayDisk } from "../../../src/disk/overlay-disk.ts";
 import { dumpFile, repairStore } from "../../../src/index.ts";
-import { memoryLocker } from "../../../src/testing/memory-locker.ts";
 import { recordingDisk, replayChanges } from "../../../src/testing/recording-disk.ts";
 import {
 	CHECKPOINT,
 	DESCRIPTION,
 	forgetRounds,
 	framesOf,
+	liveLocker,
 	problemsOf,
 	RING,
 	readAround,
@@ -122,7 +122,7 @@ describe("a damaged journal", () => {
 		await patchFile(disk, RING, Buffer.alloc(64, 7), lost?.round ?? 0);
 		const { position = 0, units = 0 } = lost ?? {};
 		const result = await repair(disk);
-		expect(result.steps.map(({ what }) => what).join()).toContain("1 rounds between");
+		expect(result.steps.map(({ what }) => what).join()).toContain("1 round between");
 		const read = [
 			[0, position],
 			[position + units, TOTAL],
@@ -206,7 +206,7 @@ describe("a repair that is cut short anywhere", () => {
 	it.each(Object.keys(damages))("%s is completed by the next one", { timeout: 60_000 }, async (name) => {
 		const damaged = (await damages[name]?.()) as Disk;
 		const disk = recordingDisk(overlayDisk(damaged));
-		const whole = await repairStore(ROOT, { disk, lock: memoryLocker() });
+		const whole = await repairStore(ROOT, { disk, lock: liveLocker() });
 		const wanted = { around: await readAround(disk), problems: whole.problems.map(({ message }) => message) };
 		expect(disk.changes.length).toBeGreaterThan(15);
 		const cuts = disk.changes.flatMap((change, count) =>
@@ -221,13 +221,13 @@ describe("a repair that is cut short anywhere", () => {
 			const cut = overlayDisk(damaged);
 			await replayChanges(disk.changes, cut, count, part);
 			const context = `cut after ${count} changes and ${part} bytes`;
-			const again = await repairStore(ROOT, { disk: cut, lock: memoryLocker() });
+			const again = await repairStore(ROOT, { disk: cut, lock: liveLocker() });
 			expect(
 				again.problems.map(({ message }) => message),
 				context,
 			).toEqual(wanted.problems);
 			expect(await readAround(cut), context).toEqual(wanted.around);
-			expect((await repairStore(ROOT, { disk: cut, lock: memoryLocker() })).steps, context).toEqual([]);
+			expect((await repairStore(ROOT, { disk: cut, lock: liveLocker() })).steps, context).toEqual([]);
 		}
 	});
 });

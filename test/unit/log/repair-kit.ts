@@ -3,7 +3,14 @@ import { join } from "node:path/posix";
 import { expect } from "vitest";
 import type { Disk } from "../../../src/disk/disk.ts";
 import { overlayDisk } from "../../../src/disk/overlay-disk.ts";
-import { type RepairResult, repairStore, type Store, StreambedError, verifyStore } from "../../../src/index.ts";
+import {
+	type RepairResult,
+	repairStore,
+	type Store,
+	type StoreLocker,
+	StreambedError,
+	verifyStore,
+} from "../../../src/index.ts";
 import { viewOf } from "../../../src/log/checksum.ts";
 import { frameBytes, readFrameHeader } from "../../../src/log/frame.ts";
 import { faultyDisk } from "../../../src/testing/faulty-disk.ts";
@@ -46,18 +53,23 @@ export async function framesOf(disk: Disk, path: string): Promise<{ at: number; 
 	return frames;
 }
 
+/** A locker whose owners live in this process, so that OWNER counts as it does in earnest. */
+export function liveLocker(): StoreLocker {
+	return { ...memoryLocker(), process: { pid: process.pid } };
+}
+
 /** Repairs a store; a rehearsal before says the same and changes nothing, and a repair after it finds nothing to do. */
 export async function repair(disk: Disk): Promise<RepairResult> {
 	const problems = await problemsOf(disk);
 	const watched = faultyDisk(unwritable(disk));
-	const rehearsed = await repairStore(ROOT, { disk: watched, lock: memoryLocker(), dryRun: true });
+	const rehearsed = await repairStore(ROOT, { disk: watched, lock: liveLocker(), dryRun: true });
 	expect(watched.events.filter(({ path }) => path.endsWith("/LOCK"))).toEqual([]);
 	expect(await problemsOf(disk), "after the rehearsal").toEqual(problems);
-	const result = await repairStore(ROOT, { disk, lock: memoryLocker() });
+	const result = await repairStore(ROOT, { disk, lock: liveLocker() });
 	expect(result.steps).toEqual(rehearsed.steps);
 	expect(result.problems).toEqual(rehearsed.problems);
 	expect(result.problems).toEqual(await problemsOf(disk));
-	const again = await repairStore(ROOT, { disk, lock: memoryLocker() });
+	const again = await repairStore(ROOT, { disk, lock: liveLocker() });
 	expect(again.steps, "a second repair").toEqual([]);
 	expect(again.problems).toEqual(result.problems);
 	const left = (await disk.list(ROOT)).map(({ name }) => name);
