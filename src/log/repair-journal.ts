@@ -143,9 +143,8 @@ async function redoDamaged(
 	const last = (rounds.at(-1) as RingRound).header.number;
 	const missing = last - first.header.number + 1 - rounds.length;
 	const broken = rounds.filter(({ whole }) => !whole).length;
-	const without =
-		missing + broken === 0 ? "" : `; of ${counted(missing + broken)} that are damaged what is still whole`;
-	work.note(join(root, "journal"), `${counted(rounds.length - broken)} redone into the segments${without}`);
+	const more = broken === 0 ? "" : `; of ${counted(broken)} more, damaged, what is still whole`;
+	work.note(join(root, "journal"), `${counted(rounds.length - broken)} redone into the segments${more}`);
 	if (missing > 0) {
 		const between = `between ${first.header.number} and ${last}`;
 		const what = `${counted(missing)} ${between} cannot be read: what of it is not in the segments yet is lost`;

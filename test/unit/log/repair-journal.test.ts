@@ -1,8 +1,9 @@
-import { join } from "node:path/posix";
+import { dirname, join } from "node:path/posix";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { Disk } from "../../../src/disk/disk.ts";
 import { overlayDisk } from "../../../src/disk/overlay-disk.ts";
 import { dumpFile, repairStore } from "../../../src/index.ts";
+import { memoryLocker } from "../../../src/testing/memory-locker.ts";
 import { recordingDisk, replayChanges } from "../../../src/testing/recording-disk.ts";
 import {
 	CHECKPOINT,
@@ -18,7 +19,7 @@ import {
 	TOTAL,
 	write,
 } from "./repair-kit.ts";
-import { cutFile, flipBit, leftBy, patchFile, ROOT, segmentFiles, writeFile } from "./store-kit.ts";
+import { cutFile, flipBit, leftBy, openOwner, patchFile, ROOT, segmentFiles, writeFile } from "./store-kit.ts";
 
 const WHOLE = { read: [[0, TOTAL]], next: TOTAL, sealed: "STREAMBED_SEALED", head: 0 };
 
@@ -136,6 +137,24 @@ describe("a damaged journal", () => {
 		await flipBit(disk, RING, (lost?.offset ?? 0) + 500);
 		await repair(disk);
 		expect(await readAround(disk)).toEqual({ ...WHOLE, read: [[0, TOTAL - SIZE]] });
+	});
+
+	it("by a round that had reached the segments already loses nothing: nothing is cut", async () => {
+		for (const bad of [10, -1]) {
+			const disk = overlayDisk(killed);
+			const written = overlayDisk(killed);
+			await (await openOwner({ disk: written, locker: memoryLocker() })).close();
+			for (const stream of ["a/b", "a/c"]) {
+				for (const path of await segmentFiles(written, stream)) {
+					await disk.mkdir(dirname(path));
+					await writeFile(disk, path, await written.readFile(path));
+				}
+			}
+			await patchFile(disk, RING, Buffer.alloc(64, 7), (await heldFrames(disk)).at(bad)?.round ?? 0);
+			expect((await problemsOf(disk)).length).toBeGreaterThan(0);
+			expect(await repair(disk)).toMatchObject({ ok: true });
+			expect(await readAround(disk)).toEqual(WHOLE);
+		}
 	});
 
 	it("by a destroyed first frame of a segment keeps what stands behind it", async () => {
