@@ -127,6 +127,10 @@ describe("the package", () => {
 		run(streambed, ["append", "./data/web/log", "in.txt"], project);
 		expect(run(streambed, ["read", "./data/web/log"], project)).toBe("hello\n");
 		expect(existsSync(join(project, "data", "store.json"))).toBe(true);
+		run(streambed, ["backup", "copy"], project);
+		expect(run(streambed, ["repair", "--store", "copy"], project)).toBe("nothing is wrong with copy\n");
+		const bench = run(streambed, ["bench", "append", "--rounds", "1", "--round-time", "20ms", "--dir", "."], project);
+		expect(bench).toMatch(/^WORK .*RATIO\n/);
 	});
 
 	it("ends quietly when nobody reads its output any more", () => {
