@@ -157,7 +157,7 @@ async function redoDamaged(
 		for (const found of rounds) {
 			const loaded = await ring.load(found);
 			lost.push(...loaded.lost);
-			await redo.apply(loaded.round);
+			await redo.apply(loaded.round, true);
 		}
 		await redo.finish(true, true);
 	} catch (error) {
@@ -177,7 +177,7 @@ async function makeSegments(work: RepairWork, ring: RingRounds, rounds: readonly
 	const first = new Map<string, Envelope>();
 	for (const found of rounds) {
 		for (const envelope of (await ring.load(found)).round.envelopes) {
-			if (!isPlaced(envelope)) continue;
+			if (!hasPlace(envelope)) continue;
 			const key = `${formatUuid(envelope.streamId)}/${envelope.shard}/${envelope.base}`;
 			const before = first.get(key);
 			const { body: _, ...rest } = envelope;
@@ -201,7 +201,7 @@ async function makeSegments(work: RepairWork, ring: RingRounds, rounds: readonly
 	}
 }
 
-function isPlaced({ kind }: Pick<Envelope, "kind">): boolean {
+function hasPlace({ kind }: Pick<Envelope, "kind">): boolean {
 	return kind !== EnvelopeKind.name && kind !== EnvelopeKind.create && kind !== EnvelopeKind.delete;
 }
 
@@ -214,7 +214,7 @@ async function noteEnds(
 	const streams = await findFolders(disk, join(root, "streams"));
 	for (const envelope of lost) {
 		const stream = streams.get(formatUuid(envelope.streamId));
-		if (stream === undefined || !isPlaced(envelope)) continue;
+		if (stream === undefined || !hasPlace(envelope)) continue;
 		const path = join(root, "streams", stream.folder, String(envelope.shard), segmentName(envelope.base));
 		const bytes = (envelope as Envelope).body?.length ?? 0;
 		ends.set(path, Math.max(ends.get(path) ?? 0, envelope.fileOffset + bytes));

@@ -206,8 +206,9 @@ function tolerant(bytes: Uint8Array, header: RoundHeader): { good: Envelope[]; l
 function bodyHolds({ kind, body, crc }: Envelope): boolean {
 	if (kind === EnvelopeKind.name || kind === EnvelopeKind.create || kind === EnvelopeKind.delete)
 		return checksum(body) === crc;
-	if (kind !== EnvelopeKind.frame) return false;
+	if (kind !== EnvelopeKind.frame && kind !== EnvelopeKind.placed) return false;
 	const frame = readFrameHeader(body, viewOf(body), 0);
 	if (frame === undefined || frameHeaderCrc(viewOf(body), 0) !== crc) return false;
+	if (kind === EnvelopeKind.placed) return body.length === FRAME_HEADER_BYTES;
 	return frameBytes(frame) === body.length && frameBodyHolds(body, 0, frame);
 }

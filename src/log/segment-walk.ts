@@ -32,8 +32,8 @@ export interface BadFrame {
 	/** File offset where a frame was expected, and the relative position it should have had. */
 	readonly at: number;
 	readonly relative: number;
-	/** `cut`: the file ends before the frame does. */
-	readonly what: "header" | "body" | "cut";
+	/** `cut`: the file ends before the frame does. `blank`: zeros stand where its header may still come, up to the end. */
+	readonly what: "header" | "body" | "cut" | "blank";
 	/** File offset where frames may go on; `undefined` if there is none up to the end. */
 	readonly end: number | undefined;
 	/** Relative position there. */
@@ -90,7 +90,7 @@ export async function* walkSegment(range: SegmentRange): AsyncGenerator<GoodStre
 				kind: "bad",
 				at,
 				relative,
-				what: short || blank ? "cut" : "header",
+				what: short ? "cut" : blank ? "blank" : "header",
 				end: next?.at,
 				next: behind,
 				followed,

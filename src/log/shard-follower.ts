@@ -411,7 +411,7 @@ export class ShardFollower implements Polled {
 				nobodyWrites = await this.#store.nobodyWrites();
 				continue;
 			}
-			const settled = bad.what !== "cut" && clock.now() - info.modifiedMs > SETTLE_MS;
+			const settled = bad.what !== "cut" && bad.what !== "blank" && clock.now() - info.modifiedMs > SETTLE_MS;
 			if (bad.followed || nobodyWrites || settled) passed.add(bad.at);
 			if (passed.has(bad.at) && bad.end !== undefined) continue;
 			const { size, modifiedMs } = info;

@@ -203,7 +203,7 @@ class ShardVerification {
 						again = true;
 						break;
 					}
-					if (!still && newest && piece.what === "cut") return undefined;
+					if (!still && newest && (piece.what === "cut" || piece.what === "blank")) return undefined;
 					this.#bad(segment, piece);
 					await this.#sink?.raw(segment, piece.at, piece.end);
 					if (piece.end === undefined) return undefined;
@@ -248,7 +248,7 @@ class ShardVerification {
 	#bad({ path, base }: Segment, { at, what, relative, end, next }: BadFrame): void {
 		const from = base + relative;
 		const lost = end === undefined ? `positions from ${from} on` : `positions ${from} to ${base + next}`;
-		const wrong = what === "cut" ? "the last frame is not whole" : `the ${what} of a frame fails its check`;
+		const wrong = badText[what];
 		this.#report.damage(path, at, `${wrong}: ${lost} cannot be read`);
 	}
 
@@ -264,3 +264,10 @@ class ShardVerification {
 		return true;
 	}
 }
+
+const badText: Readonly<Record<BadFrame["what"], string>> = {
+	cut: "the last frame is not whole",
+	blank: "zeros stand where a frame should begin",
+	header: "the header of a frame fails its check",
+	body: "the body of a frame fails its check",
+};
