@@ -13,7 +13,10 @@ export interface BesideSurroundings {
 	readonly store: Store;
 	readonly models: ReadonlyMap<string, StreamModel>;
 	readonly random: SeededRandom;
-	tick(): number;
+	/** What was promised when it began to open the store, if there was no owner then: it must see all of that. */
+	readonly promised: ReadonlyMap<StreamModel, number>;
+	/** The owner's disk has failed: what it left half written may look like damage until the next owner comes. */
+	mayBeDamaged(): boolean;
 	sleep(ms: number): Promise<void>;
 }
 
@@ -31,7 +34,8 @@ export async function readBeside(around: BesideSurroundings): Promise<void> {
 			try {
 				await look(around, model, place);
 			} catch (error) {
-				if (!mayFail(error, model)) throw error;
+				const damaged = around.mayBeDamaged() && StreambedError.is(error, "STREAMBED_CORRUPT");
+				if (!damaged && !mayFail(error, model)) throw error;
 				places.delete(model);
 			}
 		}
@@ -49,6 +53,8 @@ async function look(
 	// Another stream has the name by now.
 	if (id !== model.id) return;
 	const { head, tail } = shards[0] as { head: number; tail: number };
+	const promised = around.promised.get(model) ?? 0;
+	if (tail < promised) model.fail(`the second process sees the tail at ${tail}, up to ${promised} was promised`);
 	if (tail < place.tail) model.fail(`the second process saw the tail at ${place.tail}, then at ${tail}`);
 	place.tail = tail;
 	model.toldTail(tail);

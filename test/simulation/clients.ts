@@ -26,6 +26,8 @@ export interface Surroundings {
 	readonly busy: Set<string>;
 	/** The store is being closed: whatever is refused for that is right. */
 	closing: boolean;
+	/** Something goes wrong with the disk in this life. */
+	readonly faulty: boolean;
 	/** A moment; each is later than the one before. */
 	tick(): number;
 	/** A number that no append had before. */
@@ -118,6 +120,7 @@ export class Client {
 		if (this.#around.closing && StreambedError.is(error, "STREAMBED_CLOSED")) return;
 		if (model?.deleteAsked === true && StreambedError.is(error, "STREAMBED_NOT_FOUND")) return;
 		if (error instanceof SimulationFailure) throw error;
+		if (this.#around.faulty && isOfTheDisk(error)) return;
 		throw new SimulationFailure(`${what} on ${model?.name ?? "the store"} failed: ${String(error)}`, { cause: error });
 	}
 
@@ -180,7 +183,10 @@ export class Client {
 					model.fail(`an append that expected ${attempt.expect} was refused for ${expected}`);
 				if (tail === expected) model.fail(`an append was refused for expecting ${expected}, where the tail is`);
 				model.sawTail("mismatch", tail, false, attempt.called, answered);
-			} else this.#judge(error, model, "append");
+			} else {
+				this.#judge(error, model, "append");
+				if (mayBeStored(error)) return;
+			}
 			model.refused(attempt);
 		}
 	}
@@ -329,8 +335,9 @@ export class Client {
 	async #create(): Promise<void> {
 		const { busy, store, models, handles } = this.#around;
 		const name = this.#random.pick(NAMES);
-		if (busy.has(name)) return;
 		const existing = models.get(name);
+		// One whose creation or deletion failed may be there or not.
+		if (busy.has(name) || (existing !== undefined && !handles.has(existing))) return;
 		const segmentBytes = this.#random.pick([65_536, 100_000, 300_000]);
 		busy.add(name);
 		try {
@@ -348,4 +355,17 @@ export class Client {
 		}
 		busy.delete(name);
 	}
+}
+
+const codesOfTheDisk: readonly string[] = ["STOPPED", "IO", "DISK_FULL", "CORRUPT", "CLOSED"];
+
+/** Tells whether an error is one that a failing disk may lead to. */
+export function isOfTheDisk(error: unknown): boolean {
+	return StreambedError.is(error) && codesOfTheDisk.includes(error.code.replace("STREAMBED_", ""));
+}
+
+/** Tells whether an append that failed like this may have been stored all the same. */
+function mayBeStored(error: unknown): boolean {
+	if (!StreambedError.is(error, "STREAMBED_STOPPED") && !StreambedError.is(error, "STREAMBED_IO")) return false;
+	return error.details.outcome !== "nothing";
 }

@@ -3,6 +3,7 @@
  * let a process die between any two of them, or in the middle of some.
  */
 import type { Disk, DiskCounters, DiskFile } from "../../src/disk/disk.ts";
+import { systemError } from "../../src/disk/system-error.ts";
 import type { DiskOperation } from "../../src/testing/faulty-disk.ts";
 import type { SeededRandom } from "../../src/testing/seeded-random.ts";
 
@@ -12,9 +13,23 @@ interface Asked {
 	readonly path: string;
 	/** Does it and answers. */
 	run(): void;
+	/** Answers with an error. */
+	fail(error: Error): void;
 	/** Does some of it, for a process that is no longer there to hear of it; nothing if nothing can be seen of it. */
 	readonly leave: ((random: SeededRandom) => Promise<unknown>) | undefined;
 }
+
+/** What goes wrong with a disk, once or from then on. */
+export interface DiskFault {
+	readonly code: "EIO" | "ENOSPC";
+	/** Operations before it. */
+	after: number;
+	/** How many fail. */
+	times: number;
+}
+
+/** What may need room on a full disk. */
+const needRoom: readonly DiskOperation[] = ["write", "writeDurable", "mkdir", "rename", "sync", "syncDir"];
 
 /** Hears of each operation when it happens. */
 export type DiskWitness = (operation: DiskOperation, path: string, bytes: number) => void;
@@ -27,6 +42,8 @@ export class ScheduledDisk implements Disk {
 	readonly #waiting: Asked[] = [];
 	/** Operations that were ever asked for. */
 	asked = 0;
+	/** What is going to fail. */
+	fault: DiskFault | undefined;
 
 	constructor(inner: Disk, witness: DiskWitness) {
 		this.#inner = inner;
@@ -44,7 +61,32 @@ export class ScheduledDisk implements Disk {
 		const oldest = random.chance(0.6);
 		const index = oldest ? 0 : random.below(this.#waiting.length);
 		const [chosen] = this.#waiting.splice(index, 1);
-		chosen?.run();
+		if (chosen === undefined) return;
+		if (this.#fails(chosen.operation)) this.#fail(chosen, random);
+		else chosen.run();
+	}
+
+	#fails(operation: DiskOperation): boolean {
+		const { fault } = this;
+		if (fault === undefined || fault.times === 0) return false;
+		// A handle is closed in any case.
+		if (operation === "close" || (fault.code === "ENOSPC" && !needRoom.includes(operation))) return false;
+		if (fault.after > 0) fault.after--;
+		else {
+			fault.times--;
+			return true;
+		}
+		return false;
+	}
+
+	/** Fails; of a write some may have been done. */
+	#fail({ operation, path, leave, fail }: Asked, random: SeededRandom): void {
+		const code = (this.fault as DiskFault).code;
+		this.#witness(operation, `${code} ${path}`, -1);
+		const partly = operation === "write" || operation === "writeDurable" ? leave?.(random) : undefined;
+		void Promise.resolve(partly)
+			.catch(() => {})
+			.then(() => fail(systemError(code, operation, path)));
 	}
 
 	/** The process dies: of the operations that wait each has been done, in part if it is a write, or not. None is answered. */
@@ -71,7 +113,7 @@ export class ScheduledDisk implements Disk {
 				this.#witness(operation, path, bytes);
 				run().then(resolve, reject);
 			};
-			this.#waiting.push({ operation, path, run: start, leave });
+			this.#waiting.push({ operation, path, run: start, fail: reject, leave });
 		});
 	}
 

@@ -6,8 +6,9 @@
 import { type ByteStream, type Limits, open, type Store, StreambedError, verifyStore } from "../../src/index.ts";
 import type { SeededRandom } from "../../src/testing/seeded-random.ts";
 import { readBeside } from "./beside-reader.ts";
-import { Client, NAMES, SCOPE, type Sizes, type Surroundings } from "./clients.ts";
+import { Client, isOfTheDisk, NAMES, SCOPE, type Sizes, type Surroundings } from "./clients.ts";
 import { type DiskBreaker, Machine } from "./machine.ts";
+import type { DiskFault } from "./scheduled-disk.ts";
 import type { SimulatedProcess } from "./simulated-process.ts";
 import { SimulationFailure } from "./simulation-failure.ts";
 import type { StreamModel } from "./stream-model.ts";
@@ -48,6 +49,8 @@ export class Simulation {
 	#appends = 0;
 	#lanes = 0;
 	#reading = false;
+	/** Lives in which the disk failed since the second process began to read. */
+	#faults = 0;
 
 	constructor(seed: number, breaker?: DiskBreaker) {
 		this.machine = new Machine(seed, breaker);
@@ -96,8 +99,14 @@ export class Simulation {
 		const end = random.weighted({ crash, kill: 3, close: length === "opening" ? 0 : 1.5 });
 		machine.note(`life ${length} ${end}`);
 		machine.operationsLeft = operations[length];
+		if (!this.#reading && random.chance(0.15)) await this.#recoverByReader();
 		const owner = machine.start();
-		const closed = await this.#use(owner, end);
+		owner.disk.fault = this.#makeFault();
+		if (owner.disk.fault !== undefined) this.#faults++;
+		const closed = await this.#use(owner, end).catch((error: unknown) => {
+			if (owner.disk.fault !== undefined && isOfTheDisk(error)) return false;
+			throw error;
+		});
 		if (closed) return;
 		this.counts.crashes++;
 		if (end === "kill" || crash === 0) await machine.kill(owner);
@@ -112,14 +121,19 @@ export class Simulation {
 		const { machine } = this;
 		const opened = await this.#open(owner);
 		if (opened === undefined) return false;
+		// While all is compared nothing fails: what could not be read would look like something lost.
+		const { fault } = owner.disk;
+		owner.disk.fault = undefined;
 		const handles = await machine.until(this.#checkAll(opened));
+		owner.disk.fault = fault;
 		if (handles === undefined) return false;
 		const around = this.#surroundings(owner, opened, handles.value);
 		const lanes = new Map<StreamModel, number>();
 		const clients = Array.from({ length: this.#random.between(2, 5) }, () => new Client(around, lanes).run());
 		for (const client of clients) machine.watch(client);
-		if (!this.#reading && this.#random.chance(0.4)) machine.watch(this.#startReader());
-		await machine.until(new Promise<void>(() => {}));
+		if (!this.#reading && this.#random.chance(0.4)) await this.#startReader();
+		// A store that has stopped asks nothing of its disk any more: steps count as well.
+		await machine.until(machine.pause(owner, 20 * machine.operationsLeft));
 		if (end !== "close") return false;
 		machine.operationsLeft = this.#random.chance(0.3) ? this.#random.between(1, 100) : Number.POSITIVE_INFINITY;
 		around.closing = true;
@@ -163,6 +177,7 @@ export class Simulation {
 			streamBytes: this.#profile.streamBytes,
 			busy: new Set(),
 			closing: false,
+			faulty: owner.disk.fault !== undefined,
 			tick: () => {
 				this.counts.operations++;
 				return machine.tick();
@@ -180,21 +195,63 @@ export class Simulation {
 		};
 	}
 
-	/** A second process reads for a while; it may outlive the owner, not the machine. */
+	#makeFault(): DiskFault | undefined {
+		const random = this.#random;
+		if (!random.chance(0.12)) return undefined;
+		const code = random.pick(["EIO", "ENOSPC"] as const);
+		return {
+			code,
+			after: random.below(random.pick([40, 400])),
+			times: random.pick([1, 1, 5, Number.POSITIVE_INFINITY]),
+		};
+	}
+
+	/** Starts a second process that reads for a while; it may outlive the owner, not the machine. */
 	async #startReader(): Promise<void> {
 		const { machine } = this;
-		this.#reading = true;
 		const reader = machine.start();
 		const opening = this.#openAs(reader, "read");
-		const store = await opening;
+		this.#reading = true;
+		this.#faults = 0;
+		await machine.loaded(reader, opening);
+		machine.watch(this.#readBeside(reader, opening, new Map()));
+	}
+
+	/** A second process finds the store without an owner: it recovers it, and sees all that was promised. */
+	async #recoverByReader(): Promise<void> {
+		const { machine } = this;
+		const reader = machine.start();
+		const promised = new Map([...this.#models.values()].map((model) => [model, model.promised]));
+		const opening = this.#openAs(reader, "read");
+		this.#reading = true;
+		this.#faults = 0;
+		await machine.loaded(reader, opening);
+		machine.watch(this.#readBeside(reader, opening, promised));
+		// Beside an owner that is just opening it may see less.
+		if ((await machine.until(opening.catch(() => undefined))) === undefined) promised.clear();
+	}
+
+	async #readBeside(
+		reader: SimulatedProcess,
+		opening: Promise<Store>,
+		promised: ReadonlyMap<StreamModel, number>,
+	): Promise<void> {
+		const { machine } = this;
 		const random = this.#random.fork();
-		await readBeside({
-			store,
-			random,
-			models: this.#models,
-			tick: () => machine.tick(),
-			sleep: (ms) => sleep(reader, ms),
+		const store = await opening.catch((error: unknown) => {
+			// There is none before the first owner has made it.
+			if (this.#models.size === 0 && StreambedError.is(error, "STREAMBED_NOT_FOUND")) return undefined;
+			throw error;
 		});
+		if (store !== undefined)
+			await readBeside({
+				store,
+				random,
+				models: this.#models,
+				promised,
+				mayBeDamaged: () => this.#faults > 0,
+				sleep: (ms) => sleep(reader, ms),
+			});
 		machine.ended(reader);
 		this.#reading = false;
 	}

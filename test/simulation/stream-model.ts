@@ -70,9 +70,9 @@ export class StreamModel {
 		return this.#sealCalled !== undefined;
 	}
 
-	/** Appends without an answer. */
-	get openAppends(): number {
-		return this.#open.size;
+	/** Up to here everything is there from now on, whatever happens. */
+	get promised(): number {
+		return Math.max(this.tail, this.#told, ...[...this.#ahead.values()].map(({ to }) => to));
 	}
 
 	/** Begins the history of a new life. */
@@ -230,7 +230,7 @@ export class StreamModel {
 		if (!this.#heads.has(head)) this.fail(`the head is at ${head}, and nobody asked for that`);
 		if (this.sealed && !sealed) this.fail("a seal is undone");
 		if (sealed && this.#sealCalled === undefined) this.fail("it is sealed, and nobody asked for that");
-		const promised = Math.max(this.tail, this.#told, ...[...this.#ahead.values()].map(({ to }) => to));
+		const { promised } = this;
 		if (tail < promised) this.fail(`the tail is at ${tail}: what was there up to ${promised} is lost`);
 		if (content.length !== tail - head) this.fail(`${content.length} bytes were read from ${head} to ${tail}`);
 		const from = Math.max(this.tail, head);
