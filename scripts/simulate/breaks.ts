@@ -48,11 +48,12 @@ export const breaks: Readonly<Record<string, Break>> = {
 		}),
 	},
 	"no-checksum": {
-		why: "frames are believed without their checksums",
-		edits: [
-			{ file: "log/round.ts", from: "if (!bodyHolds(envelope)) return undefined;", to: "" },
-			{ file: "log/round.ts", from: "!== header.crc) return undefined;", to: "< 0) return undefined;" },
-		],
+		why: "bytes are believed without their checksum",
+		edits: [{ file: "log/frame.ts", from: "=== header.bodyCrc;", to: ">= 0;" }],
+	},
+	"torn-round": {
+		why: "a round is believed without looking whether all of it is there",
+		edits: [{ file: "log/round.ts", from: "if (!bodyHolds(envelope)) return undefined;", to: "" }],
 	},
 	"write-ahead": {
 		why: "frames reach their segments before their round is durable",

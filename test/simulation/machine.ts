@@ -89,6 +89,11 @@ export class Machine {
 		await process.die(this.random);
 	}
 
+	/** Whatever still runs is killed. */
+	async killAll(): Promise<void> {
+		for (const process of this.#processes) await this.kill(process);
+	}
+
 	/** The machine stops, and all processes with it. */
 	async crash(): Promise<void> {
 		this.note("crash");

@@ -7,6 +7,7 @@ import { type ByteStream, type Limits, open, type Store, StreambedError, verifyS
 import type { SeededRandom } from "../../src/testing/seeded-random.ts";
 import { readBeside } from "./beside-reader.ts";
 import { Client, isOfTheDisk, NAMES, SCOPE, type Sizes, type Surroundings } from "./clients.ts";
+import { flipBits, readDamaged } from "./damage.ts";
 import { type DiskBreaker, Machine } from "./machine.ts";
 import type { DiskFault } from "./scheduled-disk.ts";
 import type { SimulatedProcess } from "./simulated-process.ts";
@@ -312,19 +313,26 @@ export class Simulation {
 		this.machine.note(`found ${model.name} ${head} ${tail} ${sealed}`);
 	}
 
-	/** At the end: opened once more, closed, verified. */
+	/** At the end: opened once more, closed, verified; then with bits flipped. */
 	async #lastLook(): Promise<void> {
 		const { machine } = this;
-		for (let times = 0; times < 2; times++) {
-			machine.operationsLeft = Number.POSITIVE_INFINITY;
-			const owner = machine.start();
-			const store = (await this.#open(owner)) as Store;
-			await machine.until(this.#checkAll(store));
-			await machine.until(store.close());
-			machine.ended(owner);
-		}
+		machine.operationsLeft = Number.POSITIVE_INFINITY;
+		for (let times = 0; times < 2; times++) await this.#opened((store) => this.#checkAll(store));
 		const { problems } = await verifyStore(ROOT, { disk: machine.disk });
 		if (problems[0] !== undefined) throw new SimulationFailure(`verify finds ${JSON.stringify(problems[0])}`);
+		// A second process that still reads would rightly complain.
+		await machine.killAll();
+		await flipBits(machine.disk, ROOT, this.#random);
+		await this.#opened((store) => readDamaged(store, this.#models.values()));
+	}
+
+	/** Opens the store, works on it, closes it; nothing else happens meanwhile. */
+	async #opened(work: (store: Store) => Promise<unknown>): Promise<void> {
+		const owner = this.machine.start();
+		const store = (await this.#open(owner)) as Store;
+		await this.machine.until(work(store));
+		await this.machine.until(store.close());
+		this.machine.ended(owner);
 	}
 }
 
