@@ -7,29 +7,14 @@ import type { Disk } from "../../src/disk/disk.ts";
 import { type Store, StreambedError, verifyStore } from "../../src/index.ts";
 import { type DiskOperation, faultyDisk } from "../../src/testing/faulty-disk.ts";
 import { memoryDisk } from "../../src/testing/memory-disk.ts";
-import {
-	codeOf,
-	copyOf,
-	drive,
-	openStore,
-	pass,
-	ROOT,
-	type Surroundings,
-	surroundings,
-} from "../unit/log/memory-store.ts";
-import { copyModels, Life, SCOPE } from "./scenarios.ts";
+import { codeOf, copyOf, drive, openStore, ROOT, surroundings } from "../unit/log/memory-store.ts";
+import { copyModels, Life, prepare, SCOPE, type Scenario, scenarios } from "./scenarios.ts";
 import type { StreamModel } from "./stream-model.ts";
 
 /** A store to begin with, and what is known of it. */
 interface Start {
 	readonly disk: Disk;
 	readonly models: Map<string, StreamModel>;
-}
-
-interface Scenario {
-	readonly name: string;
-	/** The faults strike from here on. */
-	run(life: Life, store: Store, around: Surroundings): Promise<void>;
 }
 
 const allowed = [
@@ -57,59 +42,6 @@ async function makeStart(killed: boolean): Promise<Start> {
 	if (!killed) await drive(around.clock, store.close());
 	return { disk, models: life.models };
 }
-
-async function prepare(life: Life): Promise<void> {
-	await life.create("a");
-	await life.appendAll("a", [10, 20_000, 40_000, 30_000, 5]);
-	await life.create("b");
-	await life.appendAll("b", [1000, 60_000, 60_000]);
-	await life.truncate("b", 61_000);
-	await life.create("c");
-	await life.append("c", 7);
-}
-
-const scenarios: readonly Scenario[] = [
-	{ name: "an append", run: (life) => life.append("a", 1234) },
-	{
-		name: "appends to several streams",
-		run: async (life) => {
-			await Promise.all([life.append("a", 10), life.append("b", 20), life.append("c", 30)]);
-		},
-	},
-	{ name: "a roll to a new segment", run: (life) => life.appendAll("a", [50_000, 50_000]) },
-	{
-		name: "a truncation that removes segments",
-		run: async (life, _store, { clock }) => {
-			await life.truncate("a", 60_000);
-			await pass(clock, 200);
-		},
-	},
-	{ name: "a seal", run: (life) => life.seal("c") },
-	{
-		name: "a creation",
-		run: async (life) => {
-			await life.create("deep/er/d");
-			await life.append("deep/er/d", 100);
-		},
-	},
-	{
-		name: "a deletion",
-		run: async (life) => {
-			await life.delete("b");
-			await life.append("a", 10);
-		},
-	},
-	{
-		name: "write-behind and a checkpoint",
-		run: async (life, _store, { clock }) => {
-			await life.append("a", 70_000);
-			await life.append("c", 100);
-			await pass(clock, 6000);
-			await life.append("c", 100);
-		},
-	},
-	{ name: "the next opening", run: async () => {} },
-];
 
 /** How often and how a disk fails. */
 const faults = [

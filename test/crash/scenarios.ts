@@ -1,5 +1,6 @@
 /** Short lives of a store, step by step, that note in models what they asked for and what they were promised. */
 import type { Store } from "../../src/index.ts";
+import { pass, type Surroundings } from "../unit/log/memory-store.ts";
 import { patterned } from "../unit/log/pattern.ts";
 import { StreamModel } from "./stream-model.ts";
 
@@ -89,3 +90,65 @@ export function copyModels(models: ReadonlyMap<string, StreamModel>): Map<string
 		}),
 	);
 }
+
+/** One thing that a store does. */
+export interface Scenario {
+	readonly name: string;
+	/** What is tried strikes from here on. */
+	run(life: Life, store: Store, around: Surroundings): Promise<void>;
+}
+
+/** Something of everything, to begin with. */
+export async function prepare(life: Life): Promise<void> {
+	await life.create("a");
+	await life.appendAll("a", [10, 20_000, 40_000, 30_000, 5]);
+	await life.create("b");
+	await life.appendAll("b", [1000, 60_000, 60_000]);
+	await life.truncate("b", 61_000);
+	await life.create("c");
+	await life.append("c", 7);
+}
+
+/** What is tried to the end, operation by operation of the disk. */
+export const scenarios: readonly Scenario[] = [
+	{ name: "an append", run: (life) => life.append("a", 1234) },
+	{
+		name: "appends to several streams",
+		run: async (life) => {
+			await Promise.all([life.append("a", 10), life.append("b", 20), life.append("c", 30)]);
+		},
+	},
+	{ name: "a roll to a new segment", run: (life) => life.appendAll("a", [50_000, 50_000]) },
+	{
+		name: "a truncation that removes segments",
+		run: async (life, _store, { clock }) => {
+			await life.truncate("a", 60_000);
+			await pass(clock, 200);
+		},
+	},
+	{ name: "a seal", run: (life) => life.seal("c") },
+	{
+		name: "a creation",
+		run: async (life) => {
+			await life.create("deep/er/d");
+			await life.append("deep/er/d", 100);
+		},
+	},
+	{
+		name: "a deletion",
+		run: async (life) => {
+			await life.delete("b");
+			await life.append("a", 10);
+		},
+	},
+	{
+		name: "write-behind and a checkpoint",
+		run: async (life, _store, { clock }) => {
+			await life.append("a", 70_000);
+			await life.append("c", 100);
+			await pass(clock, 6000);
+			await life.append("c", 100);
+		},
+	},
+	{ name: "the next opening", run: async () => {} },
+];
