@@ -450,9 +450,13 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 		if (error !== undefined) throw error;
 	}
 
+	/** Tells whether the stream's folder is at its place; what cannot be read is not taken for gone. */
 	async #isThere(stream: StreamLog): Promise<boolean> {
-		const found = await readDescriptor(this.disk, stream.path).catch(() => undefined);
-		return found?.id === formatUuid(stream.id);
+		try {
+			return (await readDescriptor(this.disk, stream.path))?.id === formatUuid(stream.id);
+		} catch {
+			return true;
+		}
 	}
 
 	// Watching the folder
@@ -477,7 +481,13 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 	}
 
 	async #lookAt(stream: StreamLog): Promise<void> {
-		const found = await this.disk.stat(stream.path).catch(() => undefined);
+		const looked = await this.disk.stat(stream.path).then(
+			(found) => ({ found }),
+			() => undefined,
+		);
+		// An error says nothing: the next look will tell.
+		if (looked === undefined) return;
+		const { found } = looked;
 		stream.identity ??= found?.identity;
 		if (found !== undefined && found.identity === stream.identity) return;
 		if (this.#state === "open") this.#noticeGone(stream);
