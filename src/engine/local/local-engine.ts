@@ -77,7 +77,9 @@ export class LocalEngine {
 		const shards: ShardLog[] = [];
 		for (let number = 0; number < stored.shards; number++) shards.push(await this.log.shard(stream, number));
 		const identity = { address, id: stored.id, opener };
-		return new LocalStream(this.log, stream, shards, identity, () => this.#info(address, shards));
+		const info = (): Promise<StreamInfo> =>
+			this.#info(address, shards).catch((error) => Promise.reject(ioError(error, formatAddress(address))));
+		return new LocalStream(this.log, stream, shards, identity, info);
 	}
 
 	/** Finds a stream; one whose folder was moved or copied here is made a stream of this address first. */
