@@ -18,6 +18,7 @@ import { checksum } from "./checksum.ts";
 import { type CommitCounters, type CommitHost, Committer, type Taken } from "./committer.ts";
 import { corrupt, ioError } from "./corruption.ts";
 import { FilePool } from "./file-pool.ts";
+import { FolderWatch } from "./folder-watch.ts";
 import type { LogHost } from "./log-host.ts";
 import { type OpenedStore, openStore } from "./opening.ts";
 import type { Owner } from "./owner.ts";
@@ -34,10 +35,6 @@ import { type StreamDescription, StreamLog } from "./stream-log.ts";
 import { TailCache } from "./tail-cache.ts";
 import { WriteBehind, type WriteBehindHost } from "./write-behind.ts";
 
-/** How often the owner looks whether the folder is still its own and its streams are still there. */
-const WATCH_MS = 1000;
-/** Looks at stream folders at the same time. */
-const WATCHERS = 8;
 /** A missing file of a stream whose folder is still there is looked for so many times before the stream is given up. */
 const GONE_TRIES = 20;
 
@@ -92,7 +89,7 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 	#state: "open" | "closing" | "closed" = "open";
 	#stopped: StreambedError | undefined;
 	#full: StreambedError | undefined;
-	#watch: Timer | undefined;
+	readonly #watch: FolderWatch;
 	#waiting = 0;
 	#keepAlive: Timer | undefined;
 
@@ -124,7 +121,14 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 		this.committer = new Committer(this, { storeTag, unsynced, incarnation, nonce, round, previous });
 		this.writeBehind = new WriteBehind(this);
 		this.checkpointer = new Checkpointer(this);
-		this.#armWatch();
+		this.#watch = new FolderWatch({
+			disk: this.disk,
+			clock: this.clock,
+			owner: this.owner,
+			openStreams: () => [...this.#streams.values()],
+			streamGone: (stream) => this.#noticeGone(stream),
+			disowned: (error) => void this.stop(error),
+		});
 	}
 
 	/** Opens the store, redoes its journal, and holds it until `close()`. @throws see `openStore` */
@@ -398,6 +402,7 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 	/** Stops the store: nothing is written any more. Returns what everybody is told. */
 	stop(error: unknown): StreambedError {
 		if (this.#stopped !== undefined) return this.#stopped;
+		this.#watch.stop();
 		const cause = ioError(error, "the store");
 		const message =
 			cause.code === "STREAMBED_STOPPED" ? cause.message : `the store at ${this.root} stopped: ${cause.message}`;
@@ -419,7 +424,7 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 	async close(): Promise<void> {
 		if (this.#state !== "open") return;
 		this.#state = "closing";
-		this.#watch?.cancel();
+		this.#watch.stop();
 		await this.committer.idle();
 		for (const stream of this.#streams.values()) {
 			for (const shard of stream.shards.values()) shard.endWaits(closedError());
@@ -457,40 +462,6 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 		} catch {
 			return true;
 		}
-	}
-
-	// Watching the folder
-
-	#armWatch(): void {
-		this.#watch = this.clock.setTimer(WATCH_MS, () => void this.#look(), { keepAlive: false });
-	}
-
-	async #look(): Promise<void> {
-		try {
-			await this.owner.check();
-		} catch (error) {
-			if (this.#state === "open") this.stop(error);
-			return;
-		}
-		const streams = [...this.#streams.values()];
-		const looker = async (): Promise<void> => {
-			for (let stream = streams.pop(); stream !== undefined; stream = streams.pop()) await this.#lookAt(stream);
-		};
-		await Promise.all(Array.from({ length: WATCHERS }, looker));
-		if (this.#state === "open" && !this.stopped) this.#armWatch();
-	}
-
-	async #lookAt(stream: StreamLog): Promise<void> {
-		const looked = await this.disk.stat(stream.path).then(
-			(found) => ({ found }),
-			() => undefined,
-		);
-		// An error says nothing: the next look will tell.
-		if (looked === undefined) return;
-		const { found } = looked;
-		stream.identity ??= found?.identity;
-		if (found !== undefined && found.identity === stream.identity) return;
-		if (this.#state === "open") this.#noticeGone(stream);
 	}
 }
 
