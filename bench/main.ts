@@ -13,10 +13,22 @@ import { followLatency } from "./scenarios/follow-latency.ts";
 import { manyStreams } from "./scenarios/many-streams.ts";
 import { memory } from "./scenarios/memory.ts";
 import { opening } from "./scenarios/opening.ts";
+import { rion } from "./scenarios/rion.ts";
 import { slowSync } from "./scenarios/slow-sync.ts";
+import { streamOps } from "./scenarios/stream-ops.ts";
 import { makeWorkspace } from "./workspace.ts";
 
-const scenarios: readonly Scenario[] = [append, slowSync, catchUp, manyStreams, opening, memory, followLatency];
+const scenarios: readonly Scenario[] = [
+	append,
+	slowSync,
+	catchUp,
+	manyStreams,
+	opening,
+	memory,
+	followLatency,
+	rion,
+	streamOps,
+];
 
 async function run(args: Arguments): Promise<number> {
 	const cases = scenarios.flatMap((scenario) => scenario.cases(args)).filter(({ name }) => isChosen(name, args.chosen));

@@ -12,6 +12,7 @@ import { info } from "./commands/info.ts";
 import { list } from "./commands/list.ts";
 import { read } from "./commands/read.ts";
 import { repair } from "./commands/repair.ts";
+import { rion } from "./commands/rion.ts";
 import { seal } from "./commands/seal.ts";
 import { truncate } from "./commands/truncate.ts";
 import { verify } from "./commands/verify.ts";
@@ -22,6 +23,7 @@ export const commands: readonly CommandSpec[] = [
 	read,
 	truncate,
 	seal,
+	rion,
 	create,
 	list,
 	info,

@@ -16,8 +16,7 @@ Examples:
   streambed read ./data/cam/raw --from last:100 --follow
   streambed list ./data
 
-A stream is scope/stream in the store of --store, STREAMBED_STORE or ./data;
-or a path to it, such as ./data/cam/raw.
+A stream: scope/stream in --store, STREAMBED_STORE or ./data; or a path to it.
 ${globalLine}
 Run "streambed <command> --help" for details of a command.
 `;

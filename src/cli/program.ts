@@ -28,7 +28,6 @@ export const laterCommands: Readonly<Record<string, string>> = {
 	flow: "flows",
 	import: "importing",
 	export: "exporting",
-	rion: "RION",
 	serve: "the server",
 	token: "the server",
 	copy: "copying",

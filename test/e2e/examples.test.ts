@@ -34,7 +34,7 @@ afterEach(() => {
 describe("examples", () => {
 	it("are all run by these tests", () => {
 		const names = readdirSync(examples).filter((name) => name.endsWith(".ts"));
-		expect(names.sort()).toEqual(["images.ts", "live-tail.ts", "pravega-bytes.ts", "quickstart.ts"]);
+		expect(names.sort()).toEqual(["images.ts", "live-tail.ts", "pravega-bytes.ts", "quickstart.ts", "stream-ops.ts"]);
 		for (const name of names) expect(readFileSync(join(examples, name), "utf8")).toMatch(/^\/\/ |^\/\*\*\n \* /);
 	});
 
@@ -60,6 +60,27 @@ describe("examples", () => {
 			'read 3 bytes at 8: "rld"',
 			"outcome: end",
 		]);
+	});
+
+	it("stream-ops walks through StreamStorageFS, and leaves the bytes that Java leaves", async () => {
+		const { code, stdout, stderr } = await run("stream-ops.ts", "streams");
+		expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+		expect(stdout.trimEnd().split("\n")).toEqual([
+			"next offset: 3",
+			"an object at 3",
+			"JSON text at 4",
+			"stream-1-0000000000000000: 75 bytes",
+			"at its end: -1",
+			"0: [0,1,2,3,4,5,6,7]",
+			"1: [7,6,5,4,3,2,1,0]",
+			"2: [0,1,2,3,3,2,1,0]",
+			'3: {"sensor":"t1","celsius":21.5}',
+			'4: {"sensor":"t1"}',
+		]);
+		expect(readdirSync(join(folder, "streams"))).toEqual(["stream-1"]);
+		const seed = "0108000102030405060701080706050403020100010800010203030201" + "00";
+		const block = readFileSync(join(folder, "streams/stream-1/stream-1-0000000000000000"));
+		expect(block.subarray(0, 30).toString("hex")).toBe(seed);
 	});
 
 	it("images stores pictures, splits them again and reads one alone, also behind those of an earlier run", async () => {

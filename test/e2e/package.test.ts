@@ -104,6 +104,19 @@ describe("the package", () => {
 		expect(run(process.execPath, ["--input-type=commonjs", "-e", code], project)).toBe("function function\n");
 	});
 
+	it("has RION and the streams of Stream Ops as entries of their own", () => {
+		const code = `
+			import { rion, wrap } from "streambed/rion";
+			import { StreamStorageRootFS } from "streambed/stream-ops";
+			const storage = await new StreamStorageRootFS("./streams").createStreamStorage("s");
+			await storage.openForAppend();
+			await storage.append(rion.encode({ a: 1 }));
+			await storage.closeForAppend();
+			for await (const { offset, bytes } of storage.records()) console.log(offset, rion.decode(bytes), wrap("x").length);
+		`;
+		expect(run(process.execPath, ["--input-type=module", "-e", code], project)).toBe("0 { a: 1 } 2\n");
+	});
+
 	it("loads neither the command line nor its parser with the library", () => {
 		const code = `
 			import { registerHooks } from "node:module";

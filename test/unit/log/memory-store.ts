@@ -51,7 +51,8 @@ export async function drive<T>(clock: ManualClock, work: Promise<T>): Promise<T>
 	work.then(end, end);
 	const began = performance.now();
 	for (let turn = 0; !settled; turn++) {
-		if (turn > TURNS && performance.now() - began > REAL_MS) throw new Error("it does not end, however much time passes");
+		if (turn > TURNS && performance.now() - began > REAL_MS)
+			throw new Error("it does not end, however much time passes");
 		await new Promise((resolve) => setImmediate(resolve));
 		if (!settled) clock.advance(1);
 	}
