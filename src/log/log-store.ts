@@ -163,9 +163,14 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 
 	// Streams
 
-	/** Makes a stream's folder with this descriptor; committed and in its place when it resolves. @throws EXISTS */
+	/**
+	 * Makes a stream's folder with this descriptor, at a place where no stream stands any more; committed and in its place
+	 * when it resolves. @throws EXISTS
+	 */
 	async createStream(folder: string, id: string, descriptor: Uint8Array): Promise<void> {
 		this.#checkWritable();
+		// One that stood there and is not missed yet must not be written into the new one's folder.
+		for (const stream of this.#streams.values()) if (stream.folder === folder) this.#noticeGone(stream);
 		await this.#folders.create(folder, id, descriptor);
 	}
 

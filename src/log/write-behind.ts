@@ -235,12 +235,15 @@ export class WriteBehind {
 		if ((await disk.stat(folder)) === undefined) {
 			// Only the shard's own folder is made: where the stream's is gone, the stream was deleted.
 			await disk.list(stream.path);
+			assertThere(stream);
 			await disk.mkdir(folder);
 			await this.#undoIfGone(stream, folder);
 			this.#host.noteFolder(stream.path);
 		}
 		const temporary = `${segment.path}.tmp`;
+		assertThere(stream);
 		await disk.unlink(temporary);
+		assertThere(stream);
 		const file = await disk.open(temporary, "create");
 		try {
 			const header = encodeSegmentHeader({
@@ -252,6 +255,7 @@ export class WriteBehind {
 				createdAt: frameTimeAt(chunk.view, chunk.starts[0] ?? 0),
 			});
 			await file.write([header, bytes], 0);
+			assertThere(stream);
 			await disk.rename(temporary, segment.path);
 		} catch (error) {
 			await file.close();
@@ -317,4 +321,9 @@ function noteFrames(chunk: Chunk, from: number, to: number): void {
 		segment.sealed ||= state.sealed;
 	}
 	index.coveredBytes = chunk.fileOffset + to;
+}
+
+/** Another stream may stand at its place by now. */
+function assertThere(stream: StreamLog): void {
+	if (stream.deleted !== undefined) throw systemError("ENOENT", "open", stream.path);
 }

@@ -85,6 +85,19 @@ describe("folders of streams changed by hand", () => {
 		expect(await contents(store.scope("cam").stream("raw"))).toBe("new");
 	});
 
+	it("a stream made under the name of a removed one gets nothing that was still to be written of it", async () => {
+		for (let turn = 0; turn < 20; turn++) {
+			// Written behind some milliseconds later: before, while, or after the new one is made.
+			await made("raw", "old");
+			await new Promise((resolve) => setTimeout(resolve, turn % 8));
+			await removed(placeOf("raw"));
+			expect(await contents(await made("raw", "new"))).toBe("new");
+			await reopen();
+			expect(await contents(store.scope("cam").stream("raw"))).toBe("new");
+			await store.scope("cam").delete("raw");
+		}
+	});
+
 	it("a stream removed while its store was not open, after a crash, stays removed", async () => {
 		await made("raw", "abc");
 		await made("other", "def");
