@@ -74,7 +74,12 @@ async function open(options: OpeningOptions): Promise<OpenedStore> {
 		const identity = found ?? (await makeStore(disk, root, options.random, options.clock.now()));
 		// Who made the store may have been killed before these syncs: what is about to be promised rests on the names.
 		for (const folder of [join(root, "journal"), root]) await disk.syncDir(folder);
-		return { identity, lock, owner, ...(await recover(options, identity)) };
+		const recovered = await recover(options, identity);
+		await owner.ready().catch(async (error) => {
+			await recovered.checkpoint.close().catch(() => {});
+			throw error;
+		});
+		return { identity, lock, owner, ...recovered };
 	} catch (error) {
 		await owner?.release().catch(() => {});
 		await lock.release();

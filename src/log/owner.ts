@@ -30,6 +30,8 @@ export interface OwnerInfo extends ProcessIdentity {
 	readonly folder?: string;
 	/** Where the owner serves the store, if it does. */
 	readonly url?: string;
+	/** The journal has been redone: what stands in the segments is what readers beside the owner should see. */
+	readonly ready?: boolean;
 }
 
 /** What {@link claimOwner} needs besides the disk. */
@@ -73,6 +75,11 @@ export class Owner {
 		this.#disk = disk;
 		this.#dir = dir;
 		this.#lockIdentity = lockIdentity;
+	}
+
+	/** Tells readers beside this process that the journal has been redone. */
+	async ready(): Promise<void> {
+		await writeOwner(this.#disk, this.#dir, { ...this.info, ready: true });
 	}
 
 	/** Looks whether OWNER and LOCK are still those of the opening; throws STOPPED, naming the file, if not. */
@@ -152,7 +159,10 @@ function parseOwner(bytes: Uint8Array): OwnerInfo | undefined {
 		return undefined; // an owner that lost power before the file was durable
 	}
 	if (typeof value !== "object" || value === null) return undefined;
-	const { nonce, pid, startedAt, folder, url, boot, pidNamespace, startTicks } = value as Record<string, unknown>;
+	const { nonce, pid, startedAt, folder, url, ready, boot, pidNamespace, startTicks } = value as Record<
+		string,
+		unknown
+	>;
 	if (typeof nonce !== "string" || !Number.isSafeInteger(pid) || typeof startedAt !== "number") return undefined;
 	return {
 		nonce,
@@ -160,6 +170,7 @@ function parseOwner(bytes: Uint8Array): OwnerInfo | undefined {
 		startedAt,
 		...(typeof folder === "string" ? { folder } : {}),
 		...(typeof url === "string" ? { url } : {}),
+		...(ready === true ? { ready } : {}),
 		...(typeof boot === "string" ? { boot } : {}),
 		...(typeof pidNamespace === "string" ? { pidNamespace } : {}),
 		...(typeof startTicks === "string" ? { startTicks } : {}),

@@ -66,6 +66,7 @@ async function prepare(options: ReadingOptions, identity: StoreIdentity): Promis
 	const { root, disk, clock, signal } = options;
 	const start = clock.monotonic();
 	let changes = 0;
+	let before: string | undefined;
 	for (;;) {
 		if (signal?.aborted) throw abortError(signal, `opening ${root}`);
 		const checkpoint = await checkpointOf(disk, root, identity);
@@ -76,8 +77,9 @@ async function prepare(options: ReadingOptions, identity: StoreIdentity): Promis
 		const owner = await readOwner(disk, root);
 		const recovery = ownerAlive(owner) ? "locked" : await recover(options, unsynced);
 		if (recovery === "locked") {
-			// An owner writes a checkpoint once it has redone what was there.
-			const ready = owner !== undefined && checkpoint.time >= owner.startedAt;
+			// One whose death cannot be told may have left its OWNER to the one that holds the lock now: it is asked twice.
+			const ready = owner?.ready === true && (ownerAlive(owner) || owner.nonce === before);
+			before = owner?.nonce;
 			if (ready || clock.monotonic() - start > READY_MS) return asItIs;
 			await new Promise<void>((resolve) => clock.setTimer(READY_PAUSE_MS, resolve));
 			continue;

@@ -5,7 +5,7 @@
  * newest segment only, from its index's last entry on; older ones are looked at when somebody reads them.
  */
 import { join } from "node:path/posix";
-import type { StreambedError } from "../core/errors.ts";
+import { StreambedError } from "../core/errors.ts";
 import type { ReadResult } from "../core/shard.ts";
 import type { Disk } from "../disk/disk.ts";
 import type { Block } from "./block-cache.ts";
@@ -71,12 +71,13 @@ export class ShardFiles {
 		try {
 			return await this.#scanNewest(newest);
 		} catch (error) {
+			// That a disk fails now says nothing about the file: the next call tries again.
+			if (!StreambedError.is(error, "STREAMBED_CORRUPT")) throw error;
 			// Where it cannot be read, what comes before is still known: the shard reaches at least to its base.
 			const older = this.segments.at(-2);
 			const state = { head: this.segments[0]?.base ?? 0, sealed: false, timeFloor: 0, lastTime: undefined };
 			if (older !== undefined) state.head = await this.#headOf(older, state.head);
-			const damage = error as StreambedError;
-			return { tail: newest.base, state, lastTime: null, fileEnd: SEGMENT_HEADER_BYTES, damage };
+			return { tail: newest.base, state, lastTime: null, fileEnd: SEGMENT_HEADER_BYTES, damage: error };
 		}
 	}
 

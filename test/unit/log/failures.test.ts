@@ -229,3 +229,16 @@ describe("a full disk", () => {
 		await drive(around.clock, store.close());
 	});
 });
+
+describe("a disk that fails for a moment", () => {
+	it("at the first look at a stream fails that look, and the next one finds all of it", async () => {
+		const { disk, around, store } = await start();
+		await drive(around.clock, store.close());
+		const again = await reopen(around, disk);
+		disk.addRule({ operation: "size", path: /\.seg$/, code: "EIO" });
+		expect(await codeOf(drive(around.clock, again.stream.info()))).toBe("STREAMBED_IO");
+		expect((await drive(around.clock, again.stream.info())).shards[0]?.tail).toBe(100_000);
+		await drive(around.clock, again.stream.append(patterned(0, 100_000, 5)));
+		await drive(around.clock, again.store.close());
+	});
+});

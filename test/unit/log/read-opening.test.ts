@@ -6,6 +6,7 @@ import { faultyDisk } from "../../../src/testing/faulty-disk.ts";
 import { ManualClock } from "../../../src/testing/manual-clock.ts";
 import { memoryDisk } from "../../../src/testing/memory-disk.ts";
 import { memoryLocker } from "../../../src/testing/memory-locker.ts";
+import { drive } from "./memory-store.ts";
 import { firstWrong, patterned } from "./pattern.ts";
 import {
 	errorOf,
@@ -47,6 +48,40 @@ describe("opening a store for reading", () => {
 		await owner.scope("a").stream("b").append(Buffer.from("more"));
 		await owner.close();
 		expect(await allOf(again)).toBe(TOTAL + 4);
+	});
+
+	it("waits for an owner that is just redoing the journal, whatever the clock says", async () => {
+		const clock = new ManualClock();
+		const left = await leftBy("killed", write, { clock });
+		const disk = faultyDisk(left.disk);
+		let goOn: () => void = () => {};
+		let reached: () => void = () => {};
+		const redoing = new Promise<void>((resolve) => (reached = resolve));
+		const held = new Promise<void>((resolve) => (goOn = resolve));
+		const hold = (): Promise<void> => {
+			reached();
+			return held;
+		};
+		disk.addRule({ operation: "write", path: /\.seg$/, before: hold });
+		// The same millisecond as in the life before.
+		const opening = openOwner({ ...left, disk }, { clock });
+		await redoing;
+		let open = false;
+		const reading = openReader(left, { clock }).then((store) => {
+			open = true;
+			return store;
+		});
+		for (let turn = 0; turn < 200; turn++) {
+			await new Promise((resolve) => setImmediate(resolve));
+			clock.advance(1);
+		}
+		expect(open).toBe(false);
+		goOn();
+		const owner = await drive(clock, opening);
+		const store = await drive(clock, reading);
+		expect(await allOf(store)).toBe(TOTAL);
+		await drive(clock, store.close());
+		await drive(clock, owner.close());
 	});
 
 	it("shows every acknowledged byte of a killed owner where nothing may be written, and changes nothing", async () => {

@@ -5,6 +5,7 @@ import { faultyDisk } from "../../../src/testing/faulty-disk.ts";
 import { ManualClock } from "../../../src/testing/manual-clock.ts";
 import { memoryDisk } from "../../../src/testing/memory-disk.ts";
 import { type MemoryLocker, memoryLocker } from "../../../src/testing/memory-locker.ts";
+import { drive } from "./memory-store.ts";
 import { firstWrong, patterned } from "./pattern.ts";
 import {
 	copyTree,
@@ -316,7 +317,8 @@ async function aliveAt(clock: ManualClock, sizes: number[]): Promise<{ left: Lef
 }
 
 async function reader(left: Left, options: OpenOptions = {}): Promise<Store> {
-	const store = await openReader(left, options);
+	const opening = openReader(left, options);
+	const store = await (options?.clock instanceof ManualClock ? drive(options.clock, opening) : opening);
 	onTestFinished(() => store.close());
 	return store;
 }
