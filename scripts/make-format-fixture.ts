@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { gunzipSync, gzipSync } from "node:zlib";
 import type { Random } from "../src/core/random.ts";
 import type { Disk } from "../src/disk/disk.ts";
-import { open, type Store } from "../src/index.ts";
+import { open, type ProducerTriple, type Store } from "../src/index.ts";
 import { ManualClock } from "../src/testing/manual-clock.ts";
 import { memoryDisk } from "../src/testing/memory-disk.ts";
 import { memoryLocker } from "../src/testing/memory-locker.ts";
@@ -17,8 +17,11 @@ import { memoryLocker } from "../src/testing/memory-locker.ts";
 /** Where the fixtures stand. */
 export const fixtureFolder: string = fileURLToPath(new URL("../test/fixtures/format-v1/", import.meta.url));
 
-/** `clean` was closed; `unclean` was copied from a running store, with work in its journal that nothing else holds. */
-export type FixtureName = "clean" | "unclean";
+/**
+ * `clean` was closed; `unclean` was copied from a running store, with work in its journal that nothing else holds;
+ * `producers` as well, with appends of producers and epochs in segment, file and journal.
+ */
+export type FixtureName = "clean" | "unclean" | "producers";
 
 /** Files of a store by their path below its folder. */
 export type FixtureFiles = ReadonlyMap<string, Uint8Array>;
@@ -32,6 +35,8 @@ export interface FixtureStream {
 	readonly appends: readonly { readonly bytes: number; readonly time: number }[];
 	readonly head: number;
 	readonly sealed: boolean;
+	/** Appends of producers, and where they are. */
+	readonly produced: readonly { readonly producer: ProducerTriple; readonly from: number; readonly to: number }[];
 }
 
 const START = Date.UTC(2024, 1, 29, 12);
@@ -69,23 +74,38 @@ class Recorder {
 	async create(scope: string, stream: string, tags: Record<string, string> = {}): Promise<void> {
 		this.#clock.step(1000);
 		await this.#store.scope(scope).create(stream, { segmentBytes: SEGMENT_BYTES, tags });
-		this.streams.set(`${scope}/${stream}`, { scope, stream, tags, appends: [], head: 0, sealed: false });
+		this.streams.set(`${scope}/${stream}`, { scope, stream, tags, appends: [], head: 0, sealed: false, produced: [] });
 	}
 
 	async append(name: string, ...sizes: number[]): Promise<void> {
+		await this.produce(name, undefined, ...sizes);
+	}
+
+	/** Appends that count up from `first`, if that is given. */
+	async produce(name: string, first: ProducerTriple | undefined, ...sizes: number[]): Promise<void> {
 		this.#clock.step(10);
 		const known = this.streams.get(name) as FixtureStream;
 		const stream = this.#store.scope(known.scope).stream(known.stream);
 		await stream.open();
 		let from = known.appends.reduce((sum, { bytes }) => sum + bytes, 0);
 		const work: Promise<unknown>[] = [];
-		for (const bytes of sizes) {
-			work.push(stream.append(fixtureBytes(from, bytes)));
+		const produced = [...known.produced];
+		for (const [index, bytes] of sizes.entries()) {
+			const producer = first && { ...first, sequence: first.sequence + index };
+			work.push(stream.append(fixtureBytes(from, bytes), { producer }));
+			if (producer !== undefined) produced.push({ producer, from, to: from + bytes });
 			from += bytes;
 		}
 		await Promise.all(work);
 		const time = this.#clock.now();
-		this.streams.set(name, { ...known, appends: [...known.appends, ...sizes.map((bytes) => ({ bytes, time }))] });
+		const appends = [...known.appends, ...sizes.map((bytes) => ({ bytes, time }))];
+		this.streams.set(name, { ...known, appends, produced });
+	}
+
+	async takeEpoch(name: string, id: string): Promise<void> {
+		this.#clock.step(10);
+		const { scope, stream } = this.streams.get(name) as FixtureStream;
+		await this.#store.scope(scope).stream(stream).producer(id);
 	}
 
 	async truncate(name: string, head: number): Promise<void> {
@@ -128,7 +148,30 @@ export async function buildFixtures(): Promise<Record<FixtureName, BuiltFixture>
 	await writeUnsettled(recorder);
 	const unclean = { files: await filesOf(disk), streams: [...streams.values()] };
 	await store.close();
-	return { unclean, clean: { files: await filesOf(disk), streams: [...streams.values()] } };
+	const clean = { files: await filesOf(disk), streams: [...streams.values()] };
+	return { unclean, clean, producers: await buildProducers() };
+}
+
+async function buildProducers(): Promise<BuiltFixture> {
+	const disk = memoryDisk();
+	const clock = new ManualClock(START);
+	const store = await open(ROOT, { disk, clock, random: countingRandom(), lock: memoryLocker() });
+	const streams = new Map<string, FixtureStream>();
+	const recorder = new Recorder(store, clock, streams);
+	await recorder.create("cam", "raw");
+	await recorder.produce("cam/raw", { id: "camera-1", epoch: 0, sequence: 0 }, 10, 20, 30);
+	await recorder.append("cam/raw", 5);
+	await recorder.produce("cam/raw", { id: "caméra: 2", epoch: 7, sequence: 0 }, 1, 2);
+	await recorder.takeEpoch("cam/raw", "camera-1");
+	await recorder.produce("cam/raw", { id: "camera-1", epoch: 1, sequence: 0 }, 40_000, 40_000);
+	await store.checkpoint();
+	await recorder.produce("cam/raw", { id: "camera-1", epoch: 1, sequence: 2 }, 100, 200);
+	await recorder.append("cam/raw", 3);
+	await recorder.truncate("cam/raw", 15);
+	await recorder.takeEpoch("cam/raw", "caméra: 2");
+	const files = await filesOf(disk);
+	await store.close();
+	return { files, streams: [...streams.values()] };
 }
 
 /** What is in segments by the time of the copy. */

@@ -14,6 +14,8 @@ export type { Clock, Timer } from "./core/clock.ts";
 export { type ErrorCategory, type ErrorCode, type ErrorDetails, StreambedError } from "./core/errors.ts";
 export { defaultLimits, type Limits } from "./core/limits.ts";
 export type { Location } from "./core/location.ts";
+export type { LastStored } from "./core/producer-window.ts";
+export type { ProducerTriple } from "./core/producers.ts";
 export type { Random } from "./core/random.ts";
 export type { Retention, StreamConfig, StreamKind, StreamOptions, StreamUpdate } from "./core/stream-config.ts";
 export type { Disk, StoreLocker } from "./disk/disk.ts";
@@ -38,6 +40,7 @@ export type { ByteRead, ByteReader, ByteReaderOptions } from "./stream/byte-read
 export type { AppendOptions, ByteStream } from "./stream/byte-stream.ts";
 export type { ByteWriter, ByteWriterOptions } from "./stream/byte-writer.ts";
 export type { ReadableOptions, WritableOptions } from "./stream/node-streams.ts";
+export type { Producer } from "./stream/producer.ts";
 export type { ReadRangeOptions } from "./stream/read-range.ts";
 export type { ListOptions, Scope } from "./stream/scope.ts";
 export type { Store, StoreStatus } from "./stream/store.ts";

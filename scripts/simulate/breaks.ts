@@ -91,7 +91,43 @@ export const breaks: Readonly<Record<string, Break>> = {
 		why: "an opening shows what it has redone and not synced",
 		edits: [
 			{ file: "log/redo.ts", from: "await file.sync();", to: "" },
-			{ file: "log/opening.ts", from: "if (!start.unsynced) await rewrite(disk, last);", to: "" },
+			{ file: "log/opening.ts", from: "if (isLast || unsynced) await rewrite(disk, round);", to: "" },
+		],
+	},
+	"forget-producers": {
+		why: "an opened stream does not look what its producers have stored",
+		edits: [
+			{ file: "log/log-store.ts", from: "await stream.producers.load(this.disk, stream.path, stream.id);", to: "" },
+		],
+	},
+	"drop-triples": {
+		why: "the journal's rounds are freed before the producers files hold what they say",
+		edits: [
+			{
+				file: "log/checkpointer.ts",
+				from: "if (!(await producerFiles.write())) throw new Postponed();",
+				to: "",
+			},
+		],
+	},
+	"skip-triples": {
+		why: "an opening leaves the producers files as they are",
+		edits: [
+			{
+				file: "log/redo.ts",
+				from: "await this.#producers.finish((id) => this.#locate(id));",
+				to: "",
+			},
+		],
+	},
+	"claim-early": {
+		why: "a retry is told that its append is stored while that is only accepted",
+		edits: [
+			{
+				file: "log/shard-log.ts",
+				from: "afterFrame(by, (error) => (error === undefined ? completion.done(from, to, true) : completion.fail(error)));",
+				to: "void by; queueMicrotask(() => completion.done(from, to, true));",
+			},
 		],
 	},
 	"reuse-position": {

@@ -11,6 +11,7 @@ export class Acknowledgements {
 	#last: Promise<void> = Promise.resolve();
 	#waiting = 0;
 	#appends = 0;
+	#duplicates = 0;
 	#bytes = 0;
 	#from: number | undefined;
 	#to: number | undefined;
@@ -24,6 +25,11 @@ export class Acknowledgements {
 	/** Durable appends. */
 	get appends(): number {
 		return this.#appends;
+	}
+
+	/** Those of them that had been stored before. */
+	get duplicates(): number {
+		return this.#duplicates;
 	}
 
 	/** Durable bytes of the input. */
@@ -41,11 +47,11 @@ export class Acknowledgements {
 		return this.#to;
 	}
 
-	/** Takes the promise of the next append. Resolves once there is room for another; rejects as an earlier one did. */
-	async add(durable: Promise<Appended>): Promise<void> {
+	/** Takes the promise of the next append, of so many bytes. Resolves once there is room for another; rejects as an earlier one did. */
+	async add(durable: Promise<Appended>, bytes: number): Promise<void> {
 		this.#waiting++;
 		const before = this.#last;
-		this.#last = this.#follow(before, durable);
+		this.#last = this.#follow(before, durable, bytes);
 		this.#last.catch(() => {});
 		if (this.#waiting >= waitingMax) await this.#last;
 	}
@@ -55,7 +61,7 @@ export class Acknowledgements {
 		await this.#last;
 	}
 
-	async #follow(before: Promise<void>, durable: Promise<Appended>): Promise<void> {
+	async #follow(before: Promise<void>, durable: Promise<Appended>, bytes: number): Promise<void> {
 		// Watched from the start, so that a failure behind another one is nobody's unhandled rejection.
 		const watched = durable.then(
 			(result) => ({ result }),
@@ -65,19 +71,24 @@ export class Acknowledgements {
 		try {
 			const outcome = await watched;
 			if ("error" in outcome) throw outcome.error;
-			await this.#count(outcome.result);
+			await this.#count(outcome.result, bytes);
 		} catch (error) {
 			this.#onFailure();
 			throw error;
 		}
 	}
 
-	async #count(result: Appended): Promise<void> {
+	async #count(result: Appended, bytes: number): Promise<void> {
+		const { from, to, duplicate } = result;
 		this.#waiting--;
 		this.#appends++;
-		this.#bytes += result.to - result.from;
-		this.#from ??= result.from;
-		this.#to = result.to;
+		if (duplicate) this.#duplicates++;
+		this.#bytes += bytes;
+		// A duplicate of long ago has no positions.
+		if (!Number.isNaN(to)) {
+			this.#from ??= from;
+			this.#to = to;
+		}
 		await this.#onDurable(result);
 	}
 }

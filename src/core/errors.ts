@@ -173,7 +173,7 @@ export const errorTable: Readonly<Record<ShortCode, ErrorSpec>> = {
 		"unknown",
 		false,
 		"The store stopped after a failed write or sync, or because its lock was taken away; appends in flight may be stored or not.",
-		"Open the store again and look at the tail before repeating an append.",
+		"Open the store again and look at the tail before repeating an append; one that names a producer may be repeated as it was.",
 	),
 	OUTCOME_UNKNOWN: spec(
 		"unknown",

@@ -1,9 +1,13 @@
 /** What passes between a log, an engine and those who use a shard: bounds, appends, reads. Values only. */
 
+import type { ProducerTriple } from "./producers.ts";
+
 /** Conditions of an append. */
 export interface SubmitOptions {
 	/** The position that the tail must have. */
 	readonly expect?: number | undefined;
+	/** Which append of which producer it is; it must not be empty then. */
+	readonly producer?: ProducerTriple | undefined;
 }
 
 /** What one append stores: one array, or several that become one entry. */
@@ -32,13 +36,16 @@ export function copyPayload(payload: Payload, target: Uint8Array, at: number): v
 
 /** Hears how a submitted append went. */
 export interface Completion {
-	/** It is durable and visible: units `from` to `to`, exclusive; stored before by an earlier try if `duplicate`. */
+	/**
+	 * It is durable and visible: units `from` to `to`, exclusive; stored before by an earlier try if `duplicate`: then
+	 * both are NaN where it is no longer known.
+	 */
 	done(from: number, to: number, duplicate: boolean): void;
 	/** It was refused, or the outcome is unknown; `error` says which. */
 	fail(error: unknown): void;
 }
 
-/** Where an append landed: units `from` to `to`, exclusive. */
+/** Where an append landed: units `from` to `to`, exclusive; NaN both if it is a duplicate of so old an append that its place is no longer known. */
 export interface Appended {
 	readonly from: number;
 	readonly to: number;

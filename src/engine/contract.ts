@@ -8,6 +8,7 @@
  */
 import type { PositionQuery } from "../core/location.ts";
 import type { StreamAddress } from "../core/names.ts";
+import type { TakenEpoch } from "../core/producers.ts";
 import type {
 	Completion,
 	Payload,
@@ -110,6 +111,11 @@ export interface EngineStream {
 	info(): Promise<StreamInfo>;
 	/** One of its shards, from 0. */
 	shard(index: number): EngineShard;
+	/**
+	 * Begins a new life of a producer, durably: appends that name a lower epoch are FENCED from then on. Resolves once
+	 * those accepted before are stored, and tells the last of them.
+	 */
+	takeEpoch(producer: string): Promise<TakenEpoch>;
 }
 
 /** One shard of an open stream. */

@@ -8,6 +8,7 @@ import type { CheckpointFile } from "./checkpoint-file.ts";
 import type { Committer } from "./committer.ts";
 import type { FilePool } from "./file-pool.ts";
 import type { Owner } from "./owner.ts";
+import type { ProducerFiles } from "./producer-files.ts";
 import type { Ring, RingPlace } from "./ring.ts";
 import { isGone } from "./segment-reader.ts";
 import type { ShardLog } from "./shard-log.ts";
@@ -29,6 +30,7 @@ export interface CheckpointHost {
 	readonly committer: Committer;
 	readonly writeBehind: WriteBehind;
 	readonly checkpoint: CheckpointFile;
+	readonly producerFiles: ProducerFiles;
 	readonly owner: Owner;
 	readonly journalLimitBytes: number;
 	/** A checkpoint failed in a way that stops the store. */
@@ -157,7 +159,7 @@ export class Checkpointer {
 	}
 
 	async #run(clean: boolean): Promise<boolean> {
-		const { writeBehind, checkpoint, ring, owner } = this.#host;
+		const { writeBehind, checkpoint, ring, owner, producerFiles } = this.#host;
 		this.#timer?.cancel();
 		this.#timer = undefined;
 		if (this.#host.stopped) return false;
@@ -169,6 +171,7 @@ export class Checkpointer {
 				const active = shard.files.segments.findLast(({ created }) => created);
 				if (active !== undefined && shard.owner.deleted === undefined) await writeBehind.renewIndex(active, clean);
 			}
+			if (!(await producerFiles.write())) throw new Postponed();
 			await this.#sync([...folders, ...this.#folders]);
 			if (this.#host.stopped) return false;
 			await owner.check();

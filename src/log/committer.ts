@@ -22,12 +22,14 @@ import { type MemoryFrame, memoryFrameBytes, stampFrame } from "./tail-memory.ts
 /** A round is closed at so many bytes of frames, unless one frame alone is larger. */
 const ROUND_TARGET_BYTES = 8 * 1024 * 1024;
 
-/** A change that is no frame: a stream created or deleted. */
+/** A change that is no frame: a stream created or deleted, an epoch taken. */
 export interface Action {
 	readonly kind: EnvelopeKind;
 	readonly streamId: Uint8Array;
 	/** Folder below `streams/`. */
 	readonly folder: string;
+	/** Left out where it is the folder. */
+	readonly body?: Buffer | undefined;
 	done(): void;
 	fail(error: unknown): void;
 }
@@ -191,9 +193,9 @@ export class Committer {
 			});
 			if (round.written === undefined) return;
 		} catch (error) {
-			for (const action of round.actions) action.fail(error);
 			this.#round = undefined;
 			this.#host.failed(error, round.taken, round.written !== undefined);
+			for (const action of round.actions) action.fail(error);
 			return;
 		}
 		this.#show(round);
@@ -401,15 +403,14 @@ function headOfPlaced(part: RoundPart, placed: readonly Large[]): RoundPart {
 }
 
 function actionEnvelope(action: Action): RoundPart {
-	return folderEnvelope(action.kind, action.streamId, action.folder);
+	return bodyEnvelope(action.kind, action.streamId, action.body ?? Buffer.from(action.folder));
 }
 
 function nameEnvelope(stream: StreamLog): RoundPart {
-	return folderEnvelope(EnvelopeKind.name, stream.id, stream.folder);
+	return bodyEnvelope(EnvelopeKind.name, stream.id, Buffer.from(stream.folder));
 }
 
-function folderEnvelope(kind: EnvelopeKind, streamId: Uint8Array, folder: string): RoundPart {
-	const source = Buffer.from(folder);
+function bodyEnvelope(kind: EnvelopeKind, streamId: Uint8Array, source: Buffer): RoundPart {
 	const crc = checksum(source);
 	return { kind, shard: 0, streamId, base: 0, fileOffset: 0, source, from: 0, to: source.length, crc };
 }

@@ -16,6 +16,8 @@ export interface LogHost {
 	readonly span: number;
 	/** The shard has frames for the next round. */
 	dirty(shard: ShardLog): void;
+	/** Appends of producers of the shard's stream have become durable. */
+	producersChanged(shard: ShardLog): void;
 	/** So many bytes have been accepted as {@link Admission.mark} says. */
 	markReached(): void;
 	/** Nothing stands against new appends: neither closing, nor stopped, nor a full disk. {@link refusal} says what does. */

@@ -23,6 +23,7 @@ import type { LogHost } from "./log-host.ts";
 import { type OpenedStore, openStore } from "./opening.ts";
 import type { Owner } from "./owner.ts";
 import { Placement } from "./placement.ts";
+import { ProducerFiles } from "./producer-files.ts";
 import { Ring } from "./ring.ts";
 import { EnvelopeKind } from "./round.ts";
 import { indexPath, isGone, SegmentReader } from "./segment-reader.ts";
@@ -79,6 +80,7 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 	readonly writeBehind: WriteBehind;
 	readonly checkpoint: CheckpointFile;
 	readonly checkpointer: Checkpointer;
+	readonly producerFiles: ProducerFiles;
 	readonly owner: Owner;
 	readonly #lock: HeldLock;
 	/** Open streams by id. */
@@ -120,6 +122,7 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 		const storeTag = checksum(opened.identity.idBytes);
 		this.committer = new Committer(this, { storeTag, unsynced, incarnation, nonce, round, previous });
 		this.writeBehind = new WriteBehind(this);
+		this.producerFiles = new ProducerFiles(options.disk, () => this.beforeWriting());
 		this.checkpointer = new Checkpointer(this);
 		this.#watch = new FolderWatch({
 			disk: this.disk,
@@ -206,6 +209,7 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 		const files = new ShardFiles(this.disk, this.reader, join(stream.path, String(number)), stream.ids, number);
 		for (const leftover of await files.list()) await this.disk.unlink(leftover);
 		const found = await files.openTail();
+		await stream.producers.load(this.disk, stream.path, stream.id);
 		const shard = new ShardLog(this, stream, number, files, found);
 		if (found.damage === undefined) await this.written(shard);
 		stream.shards.set(number, shard);
@@ -244,6 +248,7 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 		id: string,
 		folder: string,
 		committed: () => void = () => {},
+		body?: Buffer,
 	): Promise<{ carriedOut(): void }> {
 		return new Promise((resolve, reject) => {
 			const streamId = parseUuid(id) as Uint8Array;
@@ -251,7 +256,7 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 				committed();
 				resolve({ carriedOut: this.checkpointer.hold() });
 			};
-			this.committer.act({ kind, streamId, folder, done, fail: (error) => reject(this.#stopped ?? error) });
+			this.committer.act({ kind, streamId, folder, body, done, fail: (error) => reject(this.#stopped ?? error) });
 		});
 	}
 
@@ -271,6 +276,10 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 
 	dirty(shard: ShardLog): void {
 		this.committer.add(shard);
+	}
+
+	producersChanged(shard: ShardLog): void {
+		this.producerFiles.note(shard.owner as StreamLog);
 	}
 
 	markReached(): void {

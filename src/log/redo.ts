@@ -10,6 +10,8 @@ import { viewOf } from "./checksum.ts";
 import { FilePool } from "./file-pool.ts";
 import { FRAME_HEADER_BYTES, type FrameHeader, frameBodyHolds, frameBytes, readFrameHeader } from "./frame.ts";
 import type { WalkedRound } from "./journal-walk.ts";
+import { decodeEpoch } from "./producer-epochs.ts";
+import { ProducerRedo } from "./producer-redo.ts";
 import { type Envelope, EnvelopeKind } from "./round.ts";
 import { baseOfName, encodeSegmentHeader, SEGMENT_HEADER_BYTES, segmentName, segmentNumber } from "./segment-header.ts";
 import { isGone } from "./segment-reader.ts";
@@ -51,6 +53,7 @@ export class Redo {
 	readonly #segments = new Map<string, Touched>();
 	readonly #known = new Set<string>();
 	readonly #folders = new Set<string>();
+	readonly #producers: ProducerRedo;
 	#stretch: Stretch | undefined;
 	redoneBytes = 0;
 	/** Frames of streams that are no longer there. */
@@ -60,6 +63,7 @@ export class Redo {
 		this.#disk = disk;
 		this.#streams = join(root, "streams");
 		this.#files = new FilePool(disk, openFiles, "write", () => {});
+		this.#producers = new ProducerRedo(disk, this.#streams);
 	}
 
 	/** Tells whether the placed payloads of the last round, which may have been cut off, are whole. All before it are carried out. */
@@ -78,6 +82,7 @@ export class Redo {
 		for (const envelope of round.envelopes) {
 			if (envelope.kind === EnvelopeKind.frame) await this.#frame(envelope, envelope.body.length);
 			else if (envelope.kind === EnvelopeKind.placed) await this.#placed(envelope, last);
+			else if (envelope.kind === EnvelopeKind.epoch) await this.#epoch(envelope);
 			else await this.#change(envelope);
 		}
 	}
@@ -97,6 +102,7 @@ export class Redo {
 		}
 		if (!keep) await this.#dropBeyond();
 		await this.#files.close();
+		await this.#producers.finish((id) => this.#locate(id));
 		for (const folder of this.#folders) {
 			await this.#disk.syncDir(folder).catch((error) => {
 				if (!isGone(error)) throw error;
@@ -131,9 +137,19 @@ export class Redo {
 		await this.#disk.rename(fresh, path);
 	}
 
+	async #epoch({ streamId, body }: Envelope): Promise<void> {
+		const taken = decodeEpoch(body);
+		if (taken === undefined) return;
+		const id = formatUuid(streamId);
+		this.#names.set(id, taken.folder);
+		const place = await this.#locate(id);
+		if (place !== undefined) await this.#producers.epoch(place, taken.id, taken.epoch);
+	}
+
 	async #delete(id: string, path: string): Promise<void> {
 		const found = await readDescriptor(this.#disk, path);
 		if (found?.id !== id) return;
+		this.#producers.forget(id);
 		await this.#files.forgetBelow(path);
 		for (const touched of this.#segments.keys()) if (touched.startsWith(`${path}/`)) this.#segments.delete(touched);
 		await removeFolder(this.#disk, this.#streams, path, id);
@@ -177,6 +193,7 @@ export class Redo {
 			this.skippedFrames++;
 			return;
 		}
+		if (envelope.kind === EnvelopeKind.frame) await this.#producers.frame(place, envelope);
 		const folder = join(this.#streams, place.folder, String(envelope.shard));
 		const path = join(folder, segmentName(envelope.base));
 		const touched = this.#segments.get(path) ?? { folder, base: envelope.base, end: 0 };

@@ -8,6 +8,7 @@
 import { abortError } from "../core/abort.ts";
 import { fail, type StreambedError } from "../core/errors.ts";
 import type { PositionQuery } from "../core/location.ts";
+import type { ProducerTriple } from "../core/producers.ts";
 import {
 	type Completion,
 	type Payload,
@@ -17,13 +18,23 @@ import {
 	type ShardBounds,
 	type SubmitOptions,
 } from "../core/shard.ts";
+import { encodeTriple } from "./entry-extension.ts";
 import { FrameType, frameHeaderCrc, frameTimeAt, HeadReason, type ShardState } from "./frame.ts";
 import type { LogHost } from "./log-host.ts";
 import { EnvelopeKind, type RoundPart } from "./round.ts";
 import { isGone } from "./segment-reader.ts";
 import type { ShardFiles, ShardTail } from "./shard-files.ts";
 import { ShardMemory } from "./shard-memory.ts";
-import { afterFrame, forgetWaiting, frameEnd, type MemoryFrame, memoryFrameBytes, stampFrame } from "./tail-memory.ts";
+import type { StreamProducers } from "./stream-producers.ts";
+import {
+	afterFrame,
+	extendEntry,
+	forgetWaiting,
+	frameEnd,
+	type MemoryFrame,
+	memoryFrameBytes,
+	stampFrame,
+} from "./tail-memory.ts";
 
 /** What a shard has to know of its stream. */
 export interface ShardOwner {
@@ -32,6 +43,7 @@ export interface ShardOwner {
 	/** 16 bytes. */
 	readonly id: Uint8Array;
 	readonly segmentBytes: number;
+	readonly producers: StreamProducers;
 	/** Set once the stream is deleted. */
 	readonly deleted: StreambedError | undefined;
 }
@@ -126,6 +138,11 @@ export class ShardLog {
 
 	#accept(payload: Payload, bytes: number, options: SubmitOptions, completion: Completion): number {
 		const at = this.#acceptedTail;
+		const { producer } = options;
+		if (producer !== undefined) {
+			const answered = this.#answerKnown(producer, bytes, completion);
+			if (answered !== undefined) return answered;
+		}
 		if (this.#sealing) return this.#refuse(bytes, completion, () => this.#sealedError());
 		if (at + bytes > Number.MAX_SAFE_INTEGER) return this.#refuse(bytes, completion, () => this.#exhausted(bytes));
 		if (options.expect !== undefined && options.expect !== at) {
@@ -139,14 +156,36 @@ export class ShardLog {
 			});
 			return at;
 		}
-		if (!this.memory.extend(payload, bytes, completion)) {
-			this.memory.append(payload, bytes, at, this.#rollState(), completion);
+		const extension = producer === undefined ? undefined : encodeTriple(producer);
+		const extensionBytes = extension === undefined ? 0 : extension.length;
+		if (!this.memory.extend(payload, bytes, extensionBytes, completion)) {
+			this.memory.append(payload, bytes, extensionBytes, at, this.#rollState(), completion);
 			this.#host.dirty(this);
+		}
+		if (producer !== undefined && extension !== undefined) {
+			const frame = this.memory.lastUnsettled as MemoryFrame;
+			extendEntry(frame, extension, this.owner.producers.table.accept(producer, at, at + bytes, frame));
 		}
 		this.#acceptedTail += bytes;
 		const { admission } = this.#host;
 		if (admission.bytes >= admission.mark) this.#host.markReached();
 		return at;
+	}
+
+	/** Answers an append that its producer has made before, or may not make; `undefined` if it is a new one. */
+	#answerKnown(producer: ProducerTriple, bytes: number, completion: Completion): number | undefined {
+		const verdict = this.owner.producers.check(producer);
+		if (verdict.kind === "new") return undefined;
+		if (verdict.kind === "refused") return this.#refuse(bytes, completion, () => verdict.error);
+		this.#host.admission.release(bytes);
+		if (verdict.kind === "stored") {
+			const { from, to } = verdict.answer;
+			queueMicrotask(() => completion.done(from, to, true));
+			return from;
+		}
+		const { from, to, by } = verdict.append;
+		afterFrame(by, (error) => (error === undefined ? completion.done(from, to, true) : completion.fail(error)));
+		return from;
 	}
 
 	/** Refuses with what is true once everything accepted so far is durable. */
@@ -242,10 +281,16 @@ export class ShardLog {
 				this.#sealed ||= frame.state.sealed;
 				continue;
 			}
+			if (frame.extensionBytes > 0) this.#showProducers(frame);
 			this.#tail = frameEnd(frame);
 			this.#lastTime = frameTimeAt(frame.chunk.view, frame.at);
 		}
 		this.memory.settled(frames);
+	}
+
+	#showProducers(frame: MemoryFrame): void {
+		for (const { append } of frame.extensions) this.owner.producers.table.settle(append);
+		this.#host.producersChanged(this);
 	}
 
 	/** Second half: those who wait hear of it. */
@@ -276,6 +321,7 @@ export class ShardLog {
 		this.#acceptedTail = this.#tail;
 		this.#acceptedHead = this.#head;
 		this.#sealing = this.#sealed;
+		this.owner.producers.table.takeBack();
 		for (const frame of frames) settleFailed(frame, refused);
 		for (const frame of frames) this.#host.admission.release(frame.state === undefined ? frame.payloadBytes : 0);
 	}
@@ -386,7 +432,7 @@ export class ShardLog {
 			this.#acceptedHead = position;
 			this.#control(FrameType.head, { ...this.#rollState(), reason: HeadReason.truncation });
 		}
-		await this.#accepted();
+		await this.accepted();
 		return this.#head;
 	}
 
@@ -399,7 +445,7 @@ export class ShardLog {
 			this.#sealing = true;
 			this.#control(FrameType.seal, this.#rollState());
 		}
-		await this.#accepted();
+		await this.accepted();
 		return this.#tail;
 	}
 
@@ -408,7 +454,8 @@ export class ShardLog {
 		this.#host.dirty(this);
 	}
 
-	#accepted(): Promise<void> {
+	/** Resolves once all that was accepted so far is durable. */
+	accepted(): Promise<void> {
 		return new Promise((resolve, reject) => {
 			this.#afterAccepted((error) => (error === undefined ? resolve() : reject(error)));
 		});

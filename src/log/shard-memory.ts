@@ -57,18 +57,26 @@ export class ShardMemory implements ChunkHolder {
 		this.#fileEnd = fileEnd;
 	}
 
-	/** Adds an entry to the open frame; `false` if there is none with room for it. */
-	extend(payload: Payload, bytes: number, completion: Completion): boolean {
+	/** Adds an entry to the open frame; `false` if there is none with room for it and an extension of so many bytes. */
+	extend(payload: Payload, bytes: number, extension: number, completion: Completion): boolean {
 		const frame = this.#open;
-		if (frame === undefined || !frameTakes(frame, bytes) || this.#overflows(frame, bytes)) return false;
+		if (frame === undefined || !frameTakes(frame, bytes, extension)) return false;
+		if (this.#overflows(frame, bytes + extension)) return false;
 		addEntry(frame, payload, bytes, completion);
 		return true;
 	}
 
 	/** Adds an entry at `position` in a new frame; begins a chunk and a segment where needed. */
-	append(payload: Payload, bytes: number, position: number, roll: ShardState, completion: Completion): void {
+	append(
+		payload: Payload,
+		bytes: number,
+		extension: number,
+		position: number,
+		roll: ShardState,
+		completion: Completion,
+	): void {
 		this.#close();
-		this.#place(ENTRY_ROOM + bytes, position, roll);
+		this.#place(ENTRY_ROOM + bytes + extension, position, roll);
 		this.#open = beginFrame(this.chunks.at(-1) as Chunk, FrameType.data, position);
 		addEntry(this.#open, payload, bytes, completion);
 	}
@@ -221,7 +229,8 @@ export class ShardMemory implements ChunkHolder {
 	}
 
 	#overflows(frame: MemoryFrame, bytes: number): boolean {
-		const end = this.#fileEnd + memoryFrameBytes(frame) + (frame.lengths.length + 1) * 8 + bytes;
+		const table = (frame.lengths.length + 1) * 8 + frame.extensionBytes;
+		const end = this.#fileEnd + memoryFrameBytes(frame) + table + bytes;
 		return end > this.#owner.segmentBytes;
 	}
 

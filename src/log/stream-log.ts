@@ -3,6 +3,7 @@ import { join } from "node:path/posix";
 import type { StreambedError } from "../core/errors.ts";
 import type { StreamKind } from "../core/stream-config.ts";
 import type { ShardLog, ShardOwner } from "./shard-log.ts";
+import { StreamProducers } from "./stream-producers.ts";
 
 /** What has to be known to open a stream. */
 export interface StreamDescription {
@@ -31,6 +32,7 @@ export class StreamLog implements ShardOwner {
 	/** Absolute path of the folder. */
 	readonly path: string;
 	readonly shards: Map<number, ShardLog> = new Map();
+	readonly producers: StreamProducers;
 	/** Set once it is deleted: what everybody is told from then on. */
 	deleted: StreambedError | undefined;
 	/** Identity of the folder, as first seen: another one in its place is another stream. */
@@ -45,6 +47,7 @@ export class StreamLog implements ShardOwner {
 		this.folder = description.folder;
 		this.kind = description.kind;
 		this.segmentBytes = description.segmentBytes;
+		this.producers = new StreamProducers(description.name);
 		this.path = join(root, "streams", description.folder);
 	}
 }

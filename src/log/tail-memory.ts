@@ -6,8 +6,10 @@
  * reader is never used again, so that views stay valid for as long as somebody keeps them; memory that was not is.
  */
 
+import type { AcceptedAppend } from "../core/producers.ts";
 import { type Completion, copyPayload, type Payload } from "../core/shard.ts";
 import { checksum, viewOf } from "./checksum.ts";
+import { producerEntryWord } from "./entry-extension.ts";
 import {
 	ENTRY_BYTES,
 	encodeState,
@@ -59,6 +61,9 @@ export interface MemoryFrame {
 	/** Lengths of its entries and who waits for them; emptied when told. */
 	lengths: number[];
 	completions: Completion[];
+	/** Producer extensions of its entries, in order, and their bytes. */
+	extensions: Extension[];
+	extensionBytes: number;
 	/** What a control frame makes of the shard. */
 	state: ShardState | undefined;
 	/** Called when the frame is durable (no argument) or never will be (the error). */
@@ -69,6 +74,14 @@ export interface MemoryFrame {
 	time: number;
 	/** Its payload went to the segment, and its header alone to the journal. */
 	placed: boolean;
+}
+
+/** What stands behind the table for an entry that names a producer. */
+export interface Extension {
+	/** Number of the entry in its frame. */
+	readonly entry: number;
+	readonly bytes: Uint8Array;
+	readonly append: AcceptedAppend<MemoryFrame>;
 }
 
 /** Position behind a frame. */
@@ -115,6 +128,8 @@ export function beginFrame(chunk: Chunk, type: FrameType, position: number): Mem
 		tableBytes: 0,
 		lengths: [],
 		completions: [],
+		extensions: none,
+		extensionBytes: 0,
 		state: undefined,
 		after: none,
 		crc: 0,
@@ -127,16 +142,16 @@ export function beginFrame(chunk: Chunk, type: FrameType, position: number): Mem
 	return frame;
 }
 
-/** Tells whether an entry of `bytes` may be added to an open data frame. */
-export function frameTakes(frame: MemoryFrame, bytes: number): boolean {
+/** Tells whether an entry of `bytes` and its extension may be added to an open data frame. */
+export function frameTakes(frame: MemoryFrame, bytes: number, extension: number): boolean {
 	if (frame.lengths.length > 0 && frame.payloadBytes + bytes > FRAME_PAYLOAD_TARGET) return false;
-	return entryFits(frame, bytes);
+	return entryFits(frame, bytes + extension);
 }
 
 /** Tells whether the chunk has room for an entry and its line in the table. */
 function entryFits(frame: MemoryFrame, bytes: number): boolean {
 	const payloadEnd = frame.at + FRAME_HEADER_BYTES + frame.payloadBytes + bytes;
-	return payloadEnd + (frame.lengths.length + 1) * ENTRY_BYTES <= frame.chunk.bytes.length;
+	return payloadEnd + (frame.lengths.length + 1) * ENTRY_BYTES + frame.extensionBytes <= frame.chunk.bytes.length;
 }
 
 /** Copies an entry to the end of an open data frame. */
@@ -152,6 +167,13 @@ export function addEntry(frame: MemoryFrame, payload: Payload, bytes: number, co
 		frame.crc = checksum(target.subarray(frame.crcTo, at), frame.crc);
 		frame.crcTo = at;
 	}
+}
+
+/** Adds the extension of the entry added last; there must be room for it. */
+export function extendEntry(frame: MemoryFrame, bytes: Uint8Array, append: AcceptedAppend<MemoryFrame>): void {
+	if (frame.extensions === none) frame.extensions = [];
+	frame.extensions.push({ entry: frame.lengths.length - 1, bytes, append });
+	frame.extensionBytes += bytes.length;
 }
 
 /** Puts the payload of a control frame in place. */
@@ -172,8 +194,22 @@ export function closeFrame(frame: MemoryFrame): void {
 			at += ENTRY_BYTES;
 		}
 		frame.tableBytes = lengths.length * ENTRY_BYTES;
+		if (frame.extensionBytes > 0) at = closeExtensions(frame, at);
 	}
 	chunk.used = at;
+}
+
+/** Writes the extensions behind the table, which ends at `at`; returns where they end. */
+function closeExtensions(frame: MemoryFrame, at: number): number {
+	const { chunk, tableBytes } = frame;
+	let to = at;
+	for (const { entry, bytes } of frame.extensions) {
+		chunk.view.setUint32(at - tableBytes + entry * ENTRY_BYTES + 4, producerEntryWord, true);
+		chunk.bytes.set(bytes, to);
+		to += bytes.length;
+	}
+	frame.tableBytes += frame.extensionBytes;
+	return to;
 }
 
 /** Fills in the header of a closed frame that has its time: it is ready to be part of a round. */
@@ -204,6 +240,7 @@ export function afterFrame(frame: MemoryFrame, then: (error?: unknown) => void):
 export function forgetWaiting(frame: MemoryFrame): void {
 	frame.lengths = none;
 	frame.completions = none;
+	frame.extensions = none;
 	frame.after = none;
 }
 

@@ -7,10 +7,12 @@ import { throwIfAborted } from "../core/abort.ts";
 import { fail } from "../core/errors.ts";
 import { addressOfFolder, parseAddress, streamFolder } from "../core/names.ts";
 import { rejectUnknown } from "../core/options.ts";
+import { Producers } from "../core/producers.ts";
 import { parseUuid } from "../core/random.ts";
 import type { Disk } from "../disk/disk.ts";
 import { nodeDisk } from "../disk/node-disk.ts";
 import { noStore } from "./opening.ts";
+import { loadProducers, PRODUCERS_FILE } from "./producer-file.ts";
 import { segmentName } from "./segment-header.ts";
 import { readStore, STORE_FILE, type StoreIdentity } from "./store-folder.ts";
 import { DESCRIPTOR, type Descriptor, describesStream, readDescriptor, walkFolders } from "./stream-folder.ts";
@@ -101,7 +103,17 @@ async function verifyStream(view: SegmentView, path: string, report: VerifyRepor
 	report.streams++;
 	const ids = idsOf(descriptor);
 	if (!describesStream(descriptor)) report.damage(join(path, DESCRIPTOR), 0, "it describes no stream");
+	await verifyProducers(view, path, report);
 	for (const shard of shards) await verifyShard(view, { path, ids, kind: descriptor.kind }, shard, report);
+}
+
+/** A file that is just being replaced is whole under either name. */
+async function verifyProducers({ disk }: SegmentView, path: string, report: VerifyReport): Promise<void> {
+	try {
+		await loadProducers(disk, path, undefined, new Producers(path));
+	} catch (error) {
+		report.error(error, join(path, PRODUCERS_FILE), 0);
+	}
 }
 
 /** The stream's own id and those of the streams that it was copied from, 16 bytes each. */

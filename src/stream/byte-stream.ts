@@ -4,6 +4,7 @@ import { abortError, checkSignal, throwIfAborted } from "../core/abort.ts";
 import { fail } from "../core/errors.ts";
 import { checkLocation, type Location } from "../core/location.ts";
 import { rejectUnknown, requireInteger } from "../core/options.ts";
+import { checkProducerId, checkTriple, type ProducerTriple } from "../core/producers.ts";
 import { applyUpdate, resolveStreamConfig, type StreamUpdate } from "../core/stream-config.ts";
 import type { Appended, Completion, EngineShard, StreamInfo, SubmitOptions } from "../engine/contract.ts";
 import { type AppendPiece, AppendReader } from "./append-reader.ts";
@@ -11,8 +12,9 @@ import { ByteReader, type ByteReaderOptions } from "./byte-reader.ts";
 import { ByteWriter, type ByteWriterOptions } from "./byte-writer.ts";
 import { isBytes, notBytes } from "./bytes.ts";
 import { type ReadableOptions, readableOf, type WritableOptions, writableOf } from "./node-streams.ts";
+import { Producer } from "./producer.ts";
 import type { ReadRangeOptions } from "./read-range.ts";
-import { refuseRetention } from "./refusals.ts";
+import { refuseProducer, refuseRetention } from "./refusals.ts";
 import type { StreamAccess } from "./stream-access.ts";
 
 const unconditional: SubmitOptions = Object.freeze({});
@@ -21,6 +23,13 @@ const unconditional: SubmitOptions = Object.freeze({});
 export interface AppendOptions {
 	/** Offset that the tail must have, or nothing is stored and the call fails with POSITION_MISMATCH. */
 	readonly expect?: number | undefined;
+	/**
+	 * Which append of which producer this is, as a producer's `next()` gives it. The same triple again stores nothing: it
+	 * gets the first answer, with `duplicate` true; where that is more than 4,096 appends ago `from` and `to` are NaN. A
+	 * skipped number is refused with PRODUCER_GAP, an epoch that a higher one has followed with FENCED; a higher epoch than
+	 * the producer's takes over, from sequence 0 on. Bytes are not compared.
+	 */
+	readonly producer?: ProducerTriple | undefined;
 	/** Ends the wait. Before the append was handed over nothing happens; after that its outcome is unknown. */
 	readonly signal?: AbortSignal | undefined;
 }
@@ -60,7 +69,8 @@ export class ByteStream {
 	 *
 	 * @param bytes one array, or several that become one append; together at most `limits.appendBytes` (default
 	 * 8 MiB). They must not change before the promise settles. No bytes at all are accepted and store nothing.
-	 * @throws NOT_FOUND, SEALED, POSITION_MISMATCH{expected,tail}, TOO_LARGE, DISK_FULL, STOPPED, ABORTED, CLOSED
+	 * @throws NOT_FOUND, SEALED, POSITION_MISMATCH{expected,tail}, FENCED{epoch}, PRODUCER_GAP{expected,got}, TOO_LARGE,
+	 * DISK_FULL, STOPPED, ABORTED, CLOSED
 	 */
 	append(bytes: Uint8Array | readonly Uint8Array[], options?: AppendOptions): Promise<Appended> {
 		const shard = this.#access.shardNow;
@@ -78,15 +88,29 @@ export class ByteStream {
 	}
 
 	async #append(bytes: Uint8Array | readonly Uint8Array[], options: AppendOptions): Promise<Appended> {
-		const expect = checkAppendOptions(options, this.address);
+		const conditions = this.#checkAppendOptions(options);
 		const parts = Array.isArray(bytes) ? (bytes as readonly Uint8Array[]) : [bytes as Uint8Array];
 		const length = this.#checkParts(parts);
 		throwIfAborted(options.signal, `append to ${this.address}`);
 		const shard = this.#access.shardNow ?? (await this.#access.shard());
 		this.#access.context.assertOpen();
 		throwIfAborted(options.signal, `append to ${this.address}`);
-		if (length === 0) return await this.#appendNothing(shard, expect);
-		return await this.#submit(shard, parts, length, expect, options.signal);
+		if (length === 0) return await this.#appendNothing(shard, conditions);
+		return await this.#submit(shard, parts, length, conditions, options.signal);
+	}
+
+	/**
+	 * Begins a new life of a producer: takes the next epoch, durably, so that appends of its former lives are FENCED from
+	 * then on, and tells the last one of them that is stored. Take it once when a program starts, always under the same id;
+	 * then a program that was killed, or whose store stopped, knows from which item on it has to go on.
+	 *
+	 * @param id 1 to 200 bytes of UTF-8 without control characters.
+	 * @throws NOT_FOUND, STOPPED, DISK_FULL, READ_ONLY, LIMIT_EXCEEDED, UNSUPPORTED
+	 */
+	async producer(id: string): Promise<Producer> {
+		const checked = checkProducerId(id);
+		refuseProducer(this.#access.context.engine.manifest, `producer of ${this.address}`);
+		return new Producer(checked, await (await this.#access.stream()).takeEpoch(checked));
 	}
 
 	/** A writer that keeps many appends in flight. Close it. */
@@ -168,12 +192,12 @@ export class ByteStream {
 		shard: EngineShard,
 		parts: readonly Uint8Array[],
 		length: number,
-		expect: number | undefined,
+		conditions: SubmitOptions,
 		signal: AbortSignal | undefined,
 	): Promise<Appended> {
 		if (signal === undefined) {
 			return new Promise((resolve, reject) => {
-				shard.submit(parts, { expect }, new Answer(resolve, reject));
+				shard.submit(parts, conditions, new Answer(resolve, reject));
 			});
 		}
 		return new Promise((resolve, reject) => {
@@ -182,25 +206,26 @@ export class ByteStream {
 			const onAbort = (): void => reject(unknownOutcome(signal, this.address));
 			const release = (): void => signal.removeEventListener("abort", onAbort);
 			signal.addEventListener("abort", onAbort, { once: true });
-			shard.submit(
-				own,
-				{ expect },
-				{
-					done: (from, to, duplicate) => {
-						release();
-						resolve({ from, to, duplicate });
-					},
-					fail: (error) => {
-						release();
-						reject(error);
-					},
+			shard.submit(own, conditions, {
+				done: (from, to, duplicate) => {
+					release();
+					resolve({ from, to, duplicate });
 				},
-			);
+				fail: (error) => {
+					release();
+					reject(error);
+				},
+			});
 		});
 	}
 
 	/** Checks an empty append like any other; engines never see one. */
-	async #appendNothing(shard: EngineShard, expect: number | undefined): Promise<Appended> {
+	async #appendNothing(shard: EngineShard, { expect, producer }: SubmitOptions): Promise<Appended> {
+		if (producer !== undefined) {
+			throw fail("INVALID_OPTION", `append of nothing to ${this.address} names a producer, and would not be stored`, {
+				details: { option: "producer" },
+			});
+		}
 		const { tail, sealed } = await shard.bounds();
 		if (sealed) throw fail("SEALED", `append to ${this.address}, which is sealed at ${tail}`, { details: { tail } });
 		if (expect !== undefined && expect !== tail) {
@@ -209,6 +234,15 @@ export class ByteStream {
 			});
 		}
 		return { from: tail, to: tail, duplicate: false };
+	}
+
+	#checkAppendOptions(options: AppendOptions): SubmitOptions {
+		rejectUnknown(options, ["expect", "producer", "signal"], "the options of append");
+		checkSignal(options.signal, "the options of append");
+		const expect = options.expect === undefined ? undefined : requireInteger(options.expect, "expect", 0);
+		if (options.producer === undefined) return { expect };
+		refuseProducer(this.#access.context.engine.manifest, `append to ${this.address}`);
+		return { expect, producer: checkTriple(options.producer, "the producer of append") };
 	}
 }
 
@@ -225,15 +259,6 @@ class Answer implements Completion {
 	done(from: number, to: number, duplicate: boolean): void {
 		this.#resolve({ from, to, duplicate });
 	}
-}
-
-function checkAppendOptions(options: AppendOptions, address: string): number | undefined {
-	rejectUnknown(options, ["expect", "producer", "signal"], "the options of append");
-	checkSignal(options.signal, "the options of append");
-	if ("producer" in options && options.producer !== undefined) {
-		throw fail("UNSUPPORTED", `this version has no producers: an append to ${address} named one`);
-	}
-	return options.expect === undefined ? undefined : requireInteger(options.expect, "expect", 0);
 }
 
 function unknownOutcome(signal: AbortSignal, address: string): Error {

@@ -2,7 +2,10 @@
 import { abortable, checkSignal, throwIfAborted } from "../core/abort.ts";
 import { fail } from "../core/errors.ts";
 import { describe, rejectUnknown, requireInteger } from "../core/options.ts";
+import type { ProducerTriple } from "../core/producers.ts";
 import { isBytes, notBytes } from "./bytes.ts";
+import { checkSequencer, type Producer } from "./producer.ts";
+import { refuseProducer } from "./refusals.ts";
 import type { StreamAccess } from "./stream-access.ts";
 import { WriteQueue } from "./write-queue.ts";
 import type { WriteTicket } from "./write-ticket.ts";
@@ -17,6 +20,12 @@ export interface ByteWriterOptions {
 	 * `seekToTail()`. Default false.
 	 */
 	readonly conditional?: boolean | undefined;
+	/**
+	 * Numbers the writes: a producer that was taken, or the triple of the first write, which counts up from there. Each
+	 * write is one append, then, and may not be larger than `limits.appendBytes`. At most 4,096 are in flight. After a
+	 * failure the writer takes nothing more: close it, take the producer again, and go on behind its `last`.
+	 */
+	readonly producer?: Producer | ProducerTriple | undefined;
 }
 
 const defaultMaxInFlightBytes: number = 16 * 1024 * 1024;
@@ -30,17 +39,21 @@ export class ByteWriter implements AsyncDisposable {
 	/** Made by `stream.writer()`. */
 	constructor(access: StreamAccess, options: ByteWriterOptions = {}) {
 		rejectUnknown(options, ["maxInFlightBytes", "conditional", "producer"], "the writer's options");
-		if ("producer" in options && options.producer !== undefined) {
-			throw fail("UNSUPPORTED", `this version has no producers: a writer of ${access.label} was asked to be one`);
-		}
 		const conditional = options.conditional ?? false;
 		if (typeof conditional !== "boolean") {
 			throw fail("INVALID_OPTION", `conditional must be true or false, not ${describe(conditional)}`);
 		}
 		const maxInFlightBytes = requireInteger(options.maxInFlightBytes ?? defaultMaxInFlightBytes, "maxInFlightBytes", 1);
+		if (options.producer !== undefined) refuseProducer(access.context.engine.manifest, `writer of ${access.label}`);
+		const producer = checkSequencer(options.producer, "the producer of the writer");
+		if (conditional && producer !== undefined) {
+			throw fail("INVALID_OPTION", "a writer is conditional or has a producer, not both: a duplicate leaves the tail", {
+				hint: "Leave conditional out: a producer's appends are stored in their order, without gaps.",
+			});
+		}
 		access.context.assertOpen();
 		this.#access = access;
-		this.#queue = new WriteQueue(access, { maxInFlightBytes, conditional });
+		this.#queue = new WriteQueue(access, { maxInFlightBytes, conditional, producer });
 		access.context.writers.add(this);
 	}
 
@@ -85,7 +98,10 @@ export class ByteWriter implements AsyncDisposable {
 		await abortable(this.#queue.flush(), options.signal, `flush of ${this.#access.label}`);
 	}
 
-	/** Waits for the writes in flight, then goes on at the durable tail; a conditional writer takes writes again. Returns the tail. */
+	/**
+	 * Waits for the writes in flight, then goes on at the durable tail; a conditional writer takes writes again, one with a
+	 * producer that has failed does not. Returns the tail.
+	 */
 	async seekToTail(): Promise<number> {
 		if (this.#closing !== undefined) throw this.#closedError();
 		return await this.#queue.seekToTail();

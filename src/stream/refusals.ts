@@ -14,6 +14,14 @@ export function refuseConfig(config: StreamConfig, manifest: Manifest, what: str
 	refuseRetention(config.retention, manifest, what);
 }
 
+/** Throws STREAMBED_UNSUPPORTED if the engine knows no producers. */
+export function refuseProducer(manifest: Manifest, what: string): void {
+	if (manifest.producers) return;
+	throw fail("UNSUPPORTED", `${what}: the ${manifest.engine} engine has no producers`, {
+		hint: "Without one a retry may store the same bytes twice: look at the tail first.",
+	});
+}
+
 /** Throws STREAMBED_UNSUPPORTED if rules are given that the engine would not carry out. */
 export function refuseRetention(retention: Retention | undefined, manifest: Manifest, what: string): void {
 	if (manifest.retention || retention === undefined || Object.keys(retention).length === 0) return;

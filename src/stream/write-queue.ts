@@ -4,10 +4,13 @@
  *
  * A write goes to the engine at once while there is room, else its bytes are copied and wait here. A failed write
  * fails all that wait behind it. While a failure is unreported, further writes are refused with it, so that no gap
- * opens that nobody knows of. A conditional queue is blocked by any failure until it is armed again.
+ * opens that nobody knows of. A conditional queue is blocked by any failure until it is armed again, one with a producer
+ * for good: numbers behind the failed one would be a gap.
  */
-import { StreambedError } from "../core/errors.ts";
+import { fail, StreambedError } from "../core/errors.ts";
+import { producerAppendsMax } from "../core/producers.ts";
 import type { Appended, Completion, EngineShard, SubmitOptions } from "../engine/contract.ts";
+import type { Sequencer } from "./producer.ts";
 import type { StreamAccess } from "./stream-access.ts";
 import { type FlushGroup, Ticket, type TicketOwner } from "./write-ticket.ts";
 
@@ -20,12 +23,22 @@ interface Waiting {
 	next: Waiting | undefined;
 }
 
+/** How a queue hands writes over. */
+interface QueueOptions {
+	readonly maxInFlightBytes: number;
+	readonly conditional: boolean;
+	readonly producer: Sequencer | undefined;
+}
+
 /** The writes of one writer, in order. */
 export class WriteQueue implements TicketOwner {
 	readonly #access: StreamAccess;
 	readonly #maxInFlight: number;
 	readonly #appendBytes: number;
 	readonly #conditional: boolean;
+	readonly #producer: Sequencer | undefined;
+	/** Writes of the producer that the engine has. */
+	#numbered = 0;
 	#first: Waiting | undefined;
 	#last: Waiting | undefined;
 	#waitingBytes = 0;
@@ -44,18 +57,20 @@ export class WriteQueue implements TicketOwner {
 	/** Nothing more is submitted until what is in flight has settled. */
 	#holding = false;
 
-	constructor(access: StreamAccess, options: { readonly maxInFlightBytes: number; readonly conditional: boolean }) {
+	constructor(access: StreamAccess, options: QueueOptions) {
 		this.#access = access;
 		this.#maxInFlight = options.maxInFlightBytes;
 		this.#appendBytes = access.context.engine.appendBytes;
 		this.#conditional = options.conditional;
+		this.#producer = options.producer;
 		if (options.conditional) this.#open();
 		else this.#shard = access.shardNow;
 	}
 
 	/** Tells whether a small write would be handed over at once. */
 	get hasRoom(): boolean {
-		return this.#first === undefined && this.#inFlight < this.#maxInFlight && !this.#holding;
+		const fits = this.#inFlight < this.#maxInFlight && this.#numbered < producerAppendsMax;
+		return this.#first === undefined && fits && !this.#holding;
 	}
 
 	/** Where the next write would begin; NaN until the stream is open. */
@@ -68,6 +83,7 @@ export class WriteQueue implements TicketOwner {
 	write(bytes: Uint8Array): Ticket {
 		if (this.#blocked !== undefined) return this.refused(this.#blocked);
 		if (this.#lost.size > 0 && !this.#conditional) return this.refused(this.#firstLost());
+		if (this.#producer !== undefined && bytes.length > this.#appendBytes) return this.refused(this.#tooLarge(bytes));
 		const ticket = new Ticket(this.#group);
 		const length = bytes.length;
 		const shard = this.#shard;
@@ -119,7 +135,7 @@ export class WriteQueue implements TicketOwner {
 		const { tail } = await shard.bounds();
 		this.#shard = shard;
 		this.#expected = tail;
-		this.#blocked = undefined;
+		if (this.#producer === undefined) this.#blocked = undefined;
 		return tail;
 	}
 
@@ -141,7 +157,7 @@ export class WriteQueue implements TicketOwner {
 				group.failed = true;
 				group.failure = error;
 			}
-			if (this.#conditional) this.#blocked ??= error;
+			if (this.#conditional || this.#producer !== undefined) this.#blocked ??= error;
 			this.drop(error);
 		}
 		group.pending--;
@@ -155,6 +171,7 @@ export class WriteQueue implements TicketOwner {
 
 	#fits(length: number): boolean {
 		if (length === 0 || length > this.#appendBytes || this.#holding) return false;
+		if (this.#numbered >= producerAppendsMax) return false;
 		return this.#inFlight === 0 || this.#inFlight + length <= this.#maxInFlight;
 	}
 
@@ -193,7 +210,13 @@ export class WriteQueue implements TicketOwner {
 	#submit(shard: EngineShard, data: Uint8Array, ticket: Ticket): void {
 		ticket.inFlight = data.length;
 		this.#inFlight += data.length;
-		ticket.place(shard.submit(data, this.#conditional ? this.#condition(shard, data.length) : unconditional, ticket));
+		if (this.#producer !== undefined) this.#numbered++;
+		ticket.place(shard.submit(data, this.#submitOptions(shard, data.length), ticket));
+	}
+
+	#submitOptions(shard: EngineShard, length: number): SubmitOptions {
+		if (this.#conditional) return this.#condition(shard, length);
+		return this.#producer === undefined ? unconditional : { producer: this.#producer.next() };
 	}
 
 	/** The condition of the next append. Where it is sure to fail, nothing may follow before it has: what follows could meet its own. */
@@ -232,6 +255,7 @@ export class WriteQueue implements TicketOwner {
 	#release(bytes: number): void {
 		if (bytes === 0) return;
 		this.#inFlight -= bytes;
+		if (this.#producer !== undefined) this.#numbered--;
 		if (this.#inFlight === 0) this.#holding = false;
 	}
 
@@ -250,6 +274,15 @@ export class WriteQueue implements TicketOwner {
 			this.#opening = false;
 		}
 		this.#pump(this.#shard);
+	}
+
+	#tooLarge({ length }: Uint8Array): StreambedError {
+		const limit = this.#appendBytes;
+		const what = `write of ${length} bytes to ${this.#access.label} by a producer is larger than the limit of ${limit}`;
+		return fail("TOO_LARGE", what, {
+			hint: "Split it: each write of a producer is one append.",
+			details: { bytes: length, limit },
+		});
 	}
 
 	#firstLost(): unknown {

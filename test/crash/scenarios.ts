@@ -1,5 +1,5 @@
 /** Short lives of a store, step by step, that note in models what they asked for and what they were promised. */
-import type { Store } from "../../src/index.ts";
+import type { ProducerTriple, Store } from "../../src/index.ts";
 import { pass, type Surroundings } from "../unit/log/memory-store.ts";
 import { patterned } from "../unit/log/pattern.ts";
 import { StreamModel } from "./stream-model.ts";
@@ -33,7 +33,7 @@ export class Life {
 		this.onNews();
 	}
 
-	async append(name: string, bytes: number): Promise<void> {
+	async append(name: string, bytes: number, producer?: ProducerTriple): Promise<void> {
 		const model = this.model(name);
 		const stream = this.#store.scope(SCOPE).stream(name);
 		await stream.open();
@@ -41,7 +41,7 @@ export class Life {
 		const from = model.next;
 		model.submitted(from + bytes);
 		this.onNews();
-		const { to } = await stream.append(patterned(model.number, from, bytes));
+		const { to } = await stream.append(patterned(model.number, from, bytes), { producer });
 		if (to !== from + bytes) throw new Error(`an append to ${name} landed at ${to - bytes}, not at ${from}`);
 		model.acknowledge(to);
 		this.onNews();
@@ -148,6 +148,16 @@ export const scenarios: readonly Scenario[] = [
 			await life.append("c", 100);
 			await pass(clock, 6000);
 			await life.append("c", 100);
+		},
+	},
+	{
+		name: "a producer's life, up to a checkpoint",
+		run: async (life, store, { clock }) => {
+			const producer = await store.scope(SCOPE).stream("a").producer("p");
+			await life.append("a", 1000, producer.next());
+			await life.append("a", 20, producer.next());
+			await pass(clock, 6000);
+			await life.append("a", 3, producer.next());
 		},
 	},
 	{ name: "the next opening", run: async () => {} },

@@ -2,6 +2,7 @@
 import { type ByteReader, type ByteStream, type Store, StreambedError } from "../../src/index.ts";
 import type { SeededRandom } from "../../src/testing/seeded-random.ts";
 import { payloadBytesMax, payloadOf } from "./payloads.ts";
+import { ProducerUser } from "./producer-user.ts";
 import { SimulationFailure } from "./simulation-failure.ts";
 import { type Attempt, StreamModel } from "./stream-model.ts";
 
@@ -44,6 +45,7 @@ const weights = {
 	burst: 5,
 	expect: 5,
 	writer: 3,
+	produce: 6,
 	read: 6,
 	follow: 2,
 	info: 4,
@@ -62,11 +64,14 @@ export class Client {
 	readonly #random: SeededRandom;
 	/** Lane of appends that go to the store in the order of their calls, by stream. */
 	readonly #lanes: Map<StreamModel, number>;
+	readonly #producer: ProducerUser;
 
 	constructor(around: Surroundings, lanes: Map<StreamModel, number>) {
 		this.#around = around;
 		this.#random = around.random.fork();
 		this.#lanes = lanes;
+		const judge = this.#judge.bind(this);
+		this.#producer = new ProducerUser(around, this.#random, () => this.#size(), judge);
 	}
 
 	/** Works until the store is closed. */
@@ -98,6 +103,8 @@ export class Client {
 				return this.#append(model, stream, this.#size(), this.#expectation(model));
 			case "writer":
 				return this.#writer(model, stream);
+			case "produce":
+				return this.#producer.run(model, stream);
 			case "read":
 				return this.#read(model, stream);
 			case "follow":

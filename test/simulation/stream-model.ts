@@ -8,6 +8,7 @@
  */
 import { History } from "./history.ts";
 import { firstDifference, payloadOf } from "./payloads.ts";
+import type { ProducerKnowledge } from "./producer-user.ts";
 import { SimulationFailure } from "./simulation-failure.ts";
 
 /** An append as it was handed over. */
@@ -48,7 +49,11 @@ export class StreamModel {
 	history: History = new History({ head: 0, tail: 0, sealed: false });
 	readonly #heads = new Map<number, number>([[0, -1]]);
 	#sealCalled: number | undefined;
+	/** What its producers know, by their ids. */
+	readonly producers: Map<string, ProducerKnowledge> = new Map();
 	readonly #log: Placed[] = [];
+	/** Where appends are, by their numbers. */
+	readonly #places = new Map<number, Placed>();
 	readonly #ahead = new Map<number, Placed>();
 	readonly #open = new Map<number, Attempt>();
 	#early: { readonly from: number; readonly bytes: Uint8Array }[] = [];
@@ -105,7 +110,7 @@ export class StreamModel {
 		if (from < this.tail) this.fail(`the positions ${from} to ${to} were given twice: the tail was at ${this.tail}`);
 		if (this.sealed) this.fail(`an append landed at ${from} of a sealed stream`);
 		if (this.#ahead.has(from)) this.fail(`the position ${from} was given to two appends`);
-		this.#ahead.set(from, { from, to, number });
+		this.#keep({ from, to, number });
 		this.history.appended(to, called, answered);
 		this.#join();
 	}
@@ -169,9 +174,25 @@ export class StreamModel {
 		return this.#log[this.#indexAt(position - 1)]?.to ?? position;
 	}
 
+	/** Where the append of this number is, if that is certain. */
+	placeOf(number: number): { readonly from: number; readonly to: number } | undefined {
+		return this.#places.get(number);
+	}
+
+	/** Tells whether there are bytes of which nobody knows any more whose they were. */
+	isUnknown(from: number, to: number): boolean {
+		const placed = this.#log[this.#indexAt(from)];
+		return placed?.number === -1 && placed.from <= from && to <= placed.to;
+	}
+
 	/** Says that something about this stream is wrong. */
 	fail(what: string): never {
 		throw new SimulationFailure(`${this.name}: ${what}`);
+	}
+
+	#keep(placed: Placed): void {
+		this.#ahead.set(placed.from, placed);
+		this.#places.set(placed.number, placed);
 	}
 
 	#compare(from: number, bytes: Uint8Array, what: string): void {
@@ -263,7 +284,7 @@ export class StreamModel {
 		let at = from;
 		for (const { number, bytes, called } of order) {
 			if (!this.#ahead.has(at)) {
-				this.#ahead.set(at, { from: at, to: at + bytes, number });
+				this.#keep({ from: at, to: at + bytes, number });
 				this.history.appended(at + bytes, called, Number.POSITIVE_INFINITY);
 			}
 			at += bytes;

@@ -1,13 +1,15 @@
 /** `streambed append`: files or standard input, chunk by chunk, into a byte stream. */
 import { fail, StreambedError } from "../../core/errors.ts";
 import { defaultLimits } from "../../core/limits.ts";
-import type { Appended, ByteStream, ByteWriter } from "../../index.ts";
+import type { Appended, ByteStream, ByteWriter, ProducerTriple } from "../../index.ts";
 import { Acknowledgements } from "../acknowledgements.ts";
 import { type CommandContext, type CommandSpec, type OptionValues, streamArgument, textOption } from "../command.ts";
 import { asStreambedError } from "../error-text.ts";
+import { exactChunks } from "../exact-chunks.ts";
 import { type Input, openInput } from "../input.ts";
 import { type OpenStream, withStream } from "../open-store.ts";
 import { ClosedPipe } from "../output.ts";
+import { parseProducer } from "../producer-text.ts";
 import { Progress } from "../progress.ts";
 import { formatBytes, formatCount, formatSeconds, parseCount, parseSize } from "../units.ts";
 
@@ -21,12 +23,16 @@ export const append: CommandSpec = {
 	section: "Data",
 	summary: "Append files or stdin",
 	purpose:
-		"Append files, or standard input, to a byte stream; a missing stream is made.\nInput is stored while it is read, in chunks, each as a whole or not at all.",
+		"Append files, or standard input, to a byte stream; a missing stream is made.\nInput is stored while it is read, in chunks, each as a whole or not at all.\nWith --producer it can be given again after a failure: no chunk is stored twice.",
 	args: [streamArgument, { term: "[file...]", help: "appended in order; - or none: standard input" }],
 	options: [
 		{ flags: "--chunk <size>", help: "largest append, 1B to 8MiB (default 64KiB)" },
-		{ flags: "--expect <n>", help: "offset that the tail must have before the first chunk" },
-		{ flags: "--acks", help: "print a line of JSON for each chunk once it is durable" },
+		{ flags: "--expect <n>", help: "offset that the tail must have at the first chunk" },
+		{
+			flags: "--producer <id:epoch:seq>",
+			help: "number of the first chunk; chunks are exact then",
+		},
+		{ flags: "--acks", help: "print a line of JSON for each durable chunk" },
 		{ flags: "--no-create", help: "fail if the stream is missing" },
 	],
 	later: [
@@ -35,17 +41,16 @@ export const append: CommandSpec = {
 		{ flags: "--key <key>", needs: "record streams" },
 		{ flags: "--key-field <field>", needs: "record streams" },
 		{ flags: "--shard <n>", needs: "record streams" },
-		{ flags: "--producer <id:epoch:seq>", needs: "producers" },
 	],
 	examples: [
-		"streambed append cam/raw film.mp4",
+		"streambed append cam/raw film.mp4 --producer camera-1:0:0",
 		"cat film.mp4 | streambed append ./data/cam/raw --chunk 1MiB",
 		"tail -f app.log | streambed append web/log --expect 0 --acks",
 	],
 	exits: {
 		2: "wrong name or option",
 		3: "no such stream, with --no-create",
-		4: "sealed, or the tail is not where --expect says",
+		4: "sealed, not the tail that --expect says, or the producer is fenced",
 		6: "another process owns the store, or the disk is full",
 		8: "it is unknown whether a chunk was stored",
 	},
@@ -60,9 +65,11 @@ async function run(context: CommandContext, args: readonly string[], options: Op
 		throw fail("INVALID_OPTION", `--chunk must be from 1B to ${formatBytes(defaultLimits.appendBytes)}, not ${chunk}`);
 	}
 	const expect = textOption(options, "expect");
+	const producer = textOption(options, "producer");
 	const plan: Plan = {
 		chunkBytes,
 		expect: expect === undefined ? undefined : parseCount(expect, "--expect"),
+		producer: producer === undefined ? undefined : parseProducer(producer, "--producer"),
 		acks: options.acks === true,
 	};
 	const input = openInput(files, context.io);
@@ -77,11 +84,14 @@ async function run(context: CommandContext, args: readonly string[], options: Op
 interface Plan {
 	readonly chunkBytes: number;
 	readonly expect: number | undefined;
+	readonly producer: ProducerTriple | undefined;
 	readonly acks: boolean;
 }
 
 interface Done {
 	readonly appends: number;
+	/** Appends among them that had been stored before. */
+	readonly duplicates: number;
 	readonly bytes: number;
 	readonly from: number | undefined;
 	readonly to: number | undefined;
@@ -114,7 +124,9 @@ async function appendAll(context: CommandContext, open: OpenStream, input: Input
 		() => stop.abort(),
 	);
 	try {
-		await pump(open.stream, input.chunks(plan.chunkBytes, signal), plan, acknowledged);
+		const chunks = input.chunks(plan.chunkBytes, signal);
+		const exact = plan.producer === undefined ? chunks : exactChunks(chunks, plan.chunkBytes);
+		await pump(open.stream, exact, plan, acknowledged);
 	} catch (error) {
 		progress.stop();
 		const { bytes, to } = acknowledged;
@@ -124,13 +136,13 @@ async function appendAll(context: CommandContext, open: OpenStream, input: Input
 		throw withPosition(error, acknowledged);
 	}
 	progress.stop();
-	const { appends, bytes, from, to } = acknowledged;
-	return { appends, bytes, from, to, elapsedMs: progress.elapsedMs };
+	const { appends, duplicates, bytes, from, to } = acknowledged;
+	return { appends, duplicates, bytes, from, to, elapsedMs: progress.elapsedMs };
 }
 
 /**
- * Hands over chunks as they come, many at a time. The writer is conditional: after a failure it takes nothing more, so
- * that what is stored is always a beginning of the input.
+ * Hands over chunks as they come, many at a time. The writer is conditional, or has the producer: after a failure it
+ * takes nothing more, so that what is stored is always a beginning of the input.
  */
 async function pump(
 	stream: ByteStream,
@@ -140,19 +152,21 @@ async function pump(
 ): Promise<void> {
 	const maxInFlightBytes = Math.max(inFlightBytes, 2 * plan.chunkBytes);
 	let writer: ByteWriter | undefined;
-	let expect = plan.expect;
+	let { expect, producer } = plan;
+	const answer = producer === undefined ? (durable: Promise<Appended>) => durable : sameChunk;
 	const [ended] = await Promise.allSettled([
 		(async () => {
 			for await (const chunk of chunks) {
 				if (expect !== undefined) {
-					await acknowledged.add(stream.append(chunk, { expect }));
+					await acknowledged.add(answer(stream.append(chunk, { expect, producer }), chunk), chunk.length);
 					await acknowledged.settled();
 					expect = undefined;
+					producer = producer && { ...producer, sequence: producer.sequence + 1 };
 					continue;
 				}
-				writer ??= stream.writer({ maxInFlightBytes, conditional: true });
+				writer ??= stream.writer({ maxInFlightBytes, ...(producer ? { producer } : { conditional: true }) });
 				const ticket = writer.write(chunk);
-				await acknowledged.add(ticket.durable);
+				await acknowledged.add(answer(ticket.durable, chunk), chunk.length);
 				await ticket;
 			}
 			// No input at all: the condition is checked all the same.
@@ -167,6 +181,17 @@ async function pump(
 		// Its failures have been told by the acknowledgements.
 		await writer?.close().catch(() => {});
 	}
+}
+
+/** The answer to a chunk; a duplicate of another length shows that this is not the input of before. */
+async function sameChunk(durable: Promise<Appended>, { length }: Uint8Array): Promise<Appended> {
+	const result = await durable;
+	const { from, to, duplicate } = result;
+	if (!duplicate || Number.isNaN(to) || to - from === length) return result;
+	throw fail("INVALID_OPTION", `a chunk of ${length} bytes was stored before with ${to - from} bytes, at ${from}`, {
+		hint: "Give the same input with the same --chunk; what goes on behind an input that ended early has a number of its own.",
+		details: { option: "--producer", from, to },
+	});
 }
 
 /** Prints answers; once nobody reads them the input is still stored. */
@@ -197,10 +222,13 @@ async function summarize(
 ): Promise<void> {
 	if (plan.acks) return;
 	const { tail } = (await stream.info()).shards[0] ?? { tail: 0 };
-	const { appends, from = tail, to = tail } = done;
+	const { appends, duplicates, from = tail, to = tail } = done;
 	if (context.global.json) {
-		await context.out.json({ scope: place.scope, stream: place.stream, appends, from, to });
+		const counted = plan.producer === undefined ? {} : { duplicates };
+		await context.out.json({ scope: place.scope, stream: place.stream, appends, ...counted, from, to });
 	}
 	const time = done.elapsedMs >= 500 ? ` in ${formatSeconds(done.elapsedMs)}` : "";
-	context.out.say(`appended ${formatBytes(done.bytes)} to ${name}${time}, tail ${formatCount(to)}`);
+	const before =
+		duplicates === 0 ? "" : `; ${formatCount(duplicates)} of ${formatCount(appends)} chunks had been stored before`;
+	context.out.say(`appended ${formatBytes(done.bytes)} to ${name}${time}, tail ${formatCount(to)}${before}`);
 }

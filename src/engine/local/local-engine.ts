@@ -22,7 +22,7 @@ export const localManifest: Manifest = Object.freeze({
 	kinds: ["bytes"],
 	densePositions: true,
 	retention: false,
-	producers: false,
+	producers: true,
 	multipart: false,
 	readersBesideOwner: true,
 	durability: ["sync", "os"],

@@ -2,8 +2,10 @@
 import { fail, type StreambedError } from "../../core/errors.ts";
 import type { PositionQuery } from "../../core/location.ts";
 import type { StreamAddress } from "../../core/names.ts";
+import type { TakenEpoch } from "../../core/producers.ts";
 import type { StreamKind } from "../../core/stream-config.ts";
 import type { LogStore } from "../../log/log-store.ts";
+import { takeEpoch } from "../../log/producer-epochs.ts";
 import type { ShardLog } from "../../log/shard-log.ts";
 import type { StreamLog } from "../../log/stream-log.ts";
 import type {
@@ -30,7 +32,10 @@ export interface Opener {
 export class LocalStream implements EngineStream {
 	readonly address: StreamAddress;
 	readonly id: string;
+	readonly #store: LogStore;
 	readonly #stream: StreamLog;
+	readonly #opener: Opener;
+	readonly #logs: readonly ShardLog[];
 	readonly #describe: () => Promise<StreamInfo>;
 	readonly #shards: readonly LocalShard[];
 
@@ -43,7 +48,10 @@ export class LocalStream implements EngineStream {
 	) {
 		this.address = identity.address;
 		this.id = identity.id;
+		this.#store = store;
 		this.#stream = stream;
+		this.#opener = identity.opener;
+		this.#logs = shards;
 		this.#describe = describe;
 		this.#shards = shards.map((shard) => new LocalShard(store, shard, identity.opener));
 	}
@@ -61,6 +69,11 @@ export class LocalStream implements EngineStream {
 		const shard = this.#shards[index];
 		if (shard === undefined) throw fail("INVALID_OPTION", `${this.#stream.name} has no shard ${index}`);
 		return shard;
+	}
+
+	async takeEpoch(producer: string): Promise<TakenEpoch> {
+		if (this.#opener.closed) throw closedError();
+		return await takeEpoch(this.#store, this.#stream, this.#logs[0] as ShardLog, producer);
 	}
 }
 

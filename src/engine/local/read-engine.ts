@@ -145,6 +145,7 @@ class ReadStream implements EngineStream {
 	readonly kind: StreamKind;
 	readonly #stream: FollowedStream;
 	readonly #store: ReadStore;
+	readonly #root: string;
 	readonly #describe: () => Promise<StreamInfo>;
 	readonly #shards: readonly ReadShard[];
 
@@ -160,6 +161,7 @@ class ReadStream implements EngineStream {
 		this.kind = stored.kind;
 		this.#stream = stream;
 		this.#store = store;
+		this.#root = root;
 		this.#describe = describe;
 		this.#shards = Array.from({ length: stored.shards }, (_, n) => new ReadShard(store, store.shard(stream, n), root));
 	}
@@ -173,6 +175,10 @@ class ReadStream implements EngineStream {
 		const shard = this.#shards[index];
 		if (shard === undefined) throw fail("INVALID_OPTION", `${this.#stream.name} has no shard ${index}`);
 		return shard;
+	}
+
+	async takeEpoch(): Promise<never> {
+		throw readOnly(this.#root, "take an epoch of a producer");
 	}
 }
 

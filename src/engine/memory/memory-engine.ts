@@ -3,6 +3,7 @@ import { type Clock, systemClock } from "../../core/clock.ts";
 import { fail, type StreambedError } from "../../core/errors.ts";
 import { defaultLimits, type Limits } from "../../core/limits.ts";
 import { formatAddress, type StreamAddress } from "../../core/names.ts";
+import type { TakenEpoch } from "../../core/producers.ts";
 import { newUuid, type Random, systemRandom } from "../../core/random.ts";
 import { applyUpdate, type StreamConfig, type StreamKind, type StreamUpdate } from "../../core/stream-config.ts";
 import {
@@ -26,7 +27,7 @@ export const memoryManifest: Manifest = Object.freeze({
 	kinds: ["bytes"],
 	densePositions: true,
 	retention: false,
-	producers: false,
+	producers: true,
 	multipart: false,
 	readersBesideOwner: false,
 	durability: ["memory"],
@@ -169,6 +170,10 @@ class MemoryStream implements EngineStream {
 
 	shard(_index: number): EngineShard {
 		return this.memory;
+	}
+
+	async takeEpoch(producer: string): Promise<TakenEpoch> {
+		return await this.memory.takeEpoch(producer);
 	}
 
 	summary(): StreamSummary {

@@ -7,6 +7,7 @@
 import { abortError } from "../../core/abort.ts";
 import { fail, type StreambedError } from "../../core/errors.ts";
 import type { PositionQuery } from "../../core/location.ts";
+import { type AcceptedAppend, Producers, type ProducerTriple, type TakenEpoch } from "../../core/producers.ts";
 import type {
 	Appended,
 	Completion,
@@ -28,6 +29,8 @@ interface Entry {
 	readonly bytes: Uint8Array;
 }
 
+type Produced = AcceptedAppend<undefined>;
+
 interface Waiter {
 	readonly position: number;
 	resolve(): void;
@@ -40,6 +43,7 @@ export class MemoryShard implements EngineShard {
 	readonly #rounds: MemoryRounds;
 	readonly #slab = new Slab();
 	readonly #waiters = new Set<Waiter>();
+	readonly #producers: Producers<undefined>;
 	#entries: Entry[] = [];
 	#head: number;
 	#tail: number;
@@ -53,6 +57,7 @@ export class MemoryShard implements EngineShard {
 	constructor(name: string, rounds: MemoryRounds, firstPosition: number) {
 		this.#name = name;
 		this.#rounds = rounds;
+		this.#producers = new Producers(name);
 		this.#head = firstPosition;
 		this.#tail = firstPosition;
 		this.#acceptedTail = firstPosition;
@@ -73,15 +78,33 @@ export class MemoryShard implements EngineShard {
 
 	submit(payload: Payload, options: SubmitOptions, completion: Completion): number {
 		const bytes = this.#slab.copy(payload);
-		const refusal = this.#refusal(bytes.length, options.expect);
-		if (refusal !== undefined) {
-			this.#rounds.add(0, () => completion.fail(refusal));
-			return Number.NaN;
-		}
+		const { expect, producer } = options;
+		const length = bytes.length;
+		const general = this.#unusable() ?? this.#tooLarge(length);
+		const known = producer === undefined || general !== undefined ? undefined : this.#answerKnown(producer, completion);
+		if (known !== undefined) return known;
+		const refusal = general ?? this.#refusal(length, expect);
+		if (refusal !== undefined) return this.#refuse(refusal, completion);
 		const offset = this.#acceptedTail;
-		this.#acceptedTail += bytes.length;
-		this.#rounds.add(bytes.length, (time) => this.#store({ offset, time, bytes }, completion));
+		this.#acceptedTail += length;
+		const produced = producer && this.#producers.accept(producer, offset, offset + length, undefined);
+		this.#rounds.add(length, (time) => this.#store({ offset, time, bytes }, completion, produced));
 		return offset;
+	}
+
+	/** Begins a new life of a producer: appends of its older ones are FENCED from then on. */
+	async takeEpoch(producer: string): Promise<TakenEpoch> {
+		for (;;) {
+			this.#assertUsable();
+			const epoch = this.#producers.reserve(producer);
+			await new Promise<void>((resolve) => this.#rounds.add(0, () => resolve()));
+			this.#assertUsable();
+			if (!this.#producers.take(producer, epoch)) continue;
+			// What older epochs had handed over by now is on its way.
+			await new Promise<void>((resolve) => this.#rounds.add(0, () => resolve()));
+			this.#assertUsable();
+			return { epoch, last: this.#producers.get(producer).window.last };
+		}
 	}
 
 	async bounds(): Promise<ShardBounds> {
@@ -180,9 +203,36 @@ export class MemoryShard implements EngineShard {
 		for (const waiter of [...this.#waiters]) waiter.reject(error);
 	}
 
-	#refusal(length: number, expect: number | undefined): StreambedError | undefined {
+	#refuse(error: StreambedError, completion: Completion): number {
+		this.#rounds.add(0, () => completion.fail(error));
+		return Number.NaN;
+	}
+
+	/** Answers an append that its producer has made before, or may not make; `undefined` if it is a new one. */
+	#answerKnown(producer: ProducerTriple, completion: Completion): number | undefined {
+		const verdict = this.#producers.check(producer);
+		if (verdict.kind === "new") return undefined;
+		if (verdict.kind === "refused") return this.#refuse(verdict.error, completion);
+		const { from, to } = verdict.kind === "stored" ? verdict.answer : verdict.append;
+		// Behind the first one, if that is still on its way.
+		this.#rounds.add(0, () => (this.#deleted ? completion.fail(this.#notFound()) : completion.done(from, to, true)));
+		return from;
+	}
+
+	#unusable(): StreambedError | undefined {
 		if (this.#rounds.closed) return this.#rounds.closedError();
-		if (this.#deleted) return this.#notFound();
+		return this.#deleted ? this.#notFound() : undefined;
+	}
+
+	#tooLarge(length: number): StreambedError | undefined {
+		const limit = this.#rounds.limits.appendBytes;
+		if (length <= limit) return undefined;
+		return fail("TOO_LARGE", `append of ${length} bytes to ${this.#name} is larger than the limit of ${limit}`, {
+			details: { bytes: length, limit },
+		});
+	}
+
+	#refusal(length: number, expect: number | undefined): StreambedError | undefined {
 		const tail = this.#acceptedTail;
 		if (this.#sealing) {
 			return fail("SEALED", `append to ${this.#name}, which is sealed at ${tail}`, { details: { tail } });
@@ -190,12 +240,6 @@ export class MemoryShard implements EngineShard {
 		if (expect !== undefined && expect !== tail) {
 			return fail("POSITION_MISMATCH", `append to ${this.#name} expected the tail at ${expect}, it is at ${tail}`, {
 				details: { expected: expect, tail },
-			});
-		}
-		const limit = this.#rounds.limits.appendBytes;
-		if (length > limit) {
-			return fail("TOO_LARGE", `append of ${length} bytes to ${this.#name} is larger than the limit of ${limit}`, {
-				details: { bytes: length, limit },
 			});
 		}
 		if (Number.isSafeInteger(tail + length)) return undefined;
@@ -208,8 +252,9 @@ export class MemoryShard implements EngineShard {
 		);
 	}
 
-	#store(entry: Entry, completion: Completion): void {
+	#store(entry: Entry, completion: Completion, produced: Produced | undefined): void {
 		if (this.#deleted) return completion.fail(this.#notFound());
+		if (produced !== undefined) this.#producers.settle(produced);
 		const time = Math.max(entry.time, this.#lastTime ?? entry.time);
 		this.#entries.push({ ...entry, time });
 		this.#lastTime = time;
@@ -254,8 +299,8 @@ export class MemoryShard implements EngineShard {
 	}
 
 	#assertUsable(): void {
-		if (this.#rounds.closed) throw this.#rounds.closedError();
-		if (this.#deleted) throw this.#notFound();
+		const error = this.#unusable();
+		if (error !== undefined) throw error;
 	}
 }
 

@@ -17,7 +17,7 @@ describe("acknowledgements", () => {
 			() => {},
 		);
 		const answers = [0, 1, 2].map(() => Promise.withResolvers<ReturnType<typeof appended>>());
-		for (const { promise } of answers) await acknowledged.add(promise);
+		for (const { promise } of answers) await acknowledged.add(promise, 10);
 		for (const index of [2, 0, 1]) answers[index]?.resolve(appended(index * 10, index * 10 + 10));
 		await acknowledged.settled();
 		expect(seen).toEqual([0, 10, 20]);
@@ -30,10 +30,10 @@ describe("acknowledgements", () => {
 			() => {},
 			() => failures++,
 		);
-		await acknowledged.add(Promise.resolve(appended(0, 5)));
-		await acknowledged.add(Promise.reject(new Error("first")));
-		await acknowledged.add(Promise.resolve(appended(9, 12)));
-		await acknowledged.add(Promise.reject(new Error("second")));
+		await acknowledged.add(Promise.resolve(appended(0, 5)), 5);
+		await acknowledged.add(Promise.reject(new Error("first")), 4);
+		await acknowledged.add(Promise.resolve(appended(9, 12)), 3);
+		await acknowledged.add(Promise.reject(new Error("second")), 4);
 		await expect(acknowledged.settled()).rejects.toThrow("first");
 		expect(acknowledged).toMatchObject({ appends: 1, bytes: 5, to: 5 });
 		expect(failures).toBe(1);
@@ -45,8 +45,8 @@ describe("acknowledgements", () => {
 			() => Promise.reject(new Error("stdout is full")),
 			() => failures++,
 		);
-		await acknowledged.add(Promise.resolve(appended(0, 5)));
-		await acknowledged.add(Promise.resolve(appended(5, 9)));
+		await acknowledged.add(Promise.resolve(appended(0, 5)), 5);
+		await acknowledged.add(Promise.resolve(appended(5, 9)), 4);
 		await expect(acknowledged.settled()).rejects.toThrow("stdout is full");
 		expect(acknowledged.to).toBe(5);
 		expect(failures).toBe(1);
@@ -58,9 +58,9 @@ describe("acknowledgements", () => {
 			() => {},
 		);
 		const answer = Promise.withResolvers<ReturnType<typeof appended>>();
-		for (let i = 0; i < 4095; i++) await acknowledged.add(answer.promise);
+		for (let i = 0; i < 4095; i++) await acknowledged.add(answer.promise, 1);
 		let taken = false;
-		const last = acknowledged.add(answer.promise).then(() => {
+		const last = acknowledged.add(answer.promise, 1).then(() => {
 			taken = true;
 		});
 		for (let i = 0; i < 10; i++) await new Promise((resolve) => setImmediate(resolve));
@@ -80,8 +80,8 @@ describe("acknowledgements", () => {
 			},
 			() => {},
 		);
-		await acknowledged.add(Promise.resolve(appended(0, 1)));
-		await acknowledged.add(Promise.resolve(appended(1, 2)));
+		await acknowledged.add(Promise.resolve(appended(0, 1)), 1);
+		await acknowledged.add(Promise.resolve(appended(1, 2)), 1);
 		for (let i = 0; i < 10; i++) await new Promise((resolve) => setImmediate(resolve));
 		expect(seen).toEqual([0]);
 		room.resolve();

@@ -131,6 +131,18 @@ describe("a change that is committed and then fails", () => {
 	});
 });
 
+describe("a look at a stream's folder that fails", () => {
+	it("deletes nothing, neither now nor after a crash", async () => {
+		const { disk, around, stream } = await start();
+		disk.addRule({ operation: "stat", path: /\/a\.stream$/, code: "EIO" });
+		await pass(around.clock, 1500);
+		expect((await drive(around.clock, stream.append(patterned(0, 100_000, 7)))).from).toBe(100_000);
+		const again = await openStore(surroundings({ disk }), false);
+		const read = await drive(around.clock, readAll(again.scope("s").stream("a")));
+		expect([read.length, firstWrong(0, 0, read)]).toEqual([100_007, undefined]);
+	});
+});
+
 describe("a checkpoint that fails", () => {
 	it.each([
 		["the sync of a segment", "sync", /\.seg/],

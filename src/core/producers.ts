@@ -1,0 +1,270 @@
+/**
+ * What the producers of one stream have stored, and the decision about each append that names one (docs/commit-protocol.md §8):
+ * new, stored before, or refused. Engines share it; how it becomes durable is theirs.
+ *
+ *     window     answers that are durable
+ *     accepted   appends on their way, oldest first: they become durable in this order, or are all taken back
+ */
+import { fail, type StreambedError } from "./errors.ts";
+import { describe, rejectUnknown, requireInteger } from "./options.ts";
+import { type Answer, type LastStored, ProducerWindow } from "./producer-window.ts";
+
+/** Which append this is: of which producer, in which of its lives, the how manyeth in that life, from 0. */
+export interface ProducerTriple {
+	/** 1 to 200 bytes of UTF-8 without control characters. */
+	readonly id: string;
+	readonly epoch: number;
+	readonly sequence: number;
+}
+
+/** What taking an epoch gives. */
+export interface TakenEpoch {
+	readonly epoch: number;
+	/** The last stored append of the epochs before, `null` if there is none. */
+	readonly last: LastStored | null;
+}
+
+/** Answers kept of one producer, and the appends that it may have in flight. */
+export const producerAppendsMax = 4096;
+/** Producers of one stream, and answers kept over all of them. */
+const producersMax = 10_000;
+const answersMax: number = 2 ** 20;
+const idBytesMax = 200;
+
+/** An append that was accepted and is not durable yet. `T` is what the engine waits for it by. */
+export interface AcceptedAppend<T> extends Answer {
+	readonly producer: Producer<T>;
+	readonly epoch: number;
+	readonly sequence: number;
+	readonly by: T;
+}
+
+/** What becomes of an append: it may be stored, it was or is just being stored, or not. */
+export type Verdict<T> =
+	| { readonly kind: "new" }
+	| { readonly kind: "stored"; readonly answer: Answer }
+	| { readonly kind: "accepted"; readonly append: AcceptedAppend<T> }
+	| { readonly kind: "refused"; readonly error: StreambedError };
+
+/** State of one producer. */
+export class Producer<T> {
+	readonly id: string;
+	/** Highest epoch taken, or used by an accepted append. */
+	epoch = -1;
+	/** The same of what is durable. */
+	durableEpoch = -1;
+	/** Highest epoch that somebody is about to take. */
+	reserved = -1;
+	readonly window: ProducerWindow = new ProducerWindow();
+	accepted: AcceptedAppend<T>[] = [];
+	/** How many of them are durable by now; they are dropped in one go. */
+	#settled = 0;
+
+	constructor(id: string) {
+		this.id = id;
+	}
+
+	/** Appends in flight. */
+	get inFlight(): number {
+		return this.accepted.length - this.#settled;
+	}
+
+	/** The accepted append of this number, if it is in flight. */
+	find(epoch: number, sequence: number): AcceptedAppend<T> | undefined {
+		for (let index = this.accepted.length - 1; index >= this.#settled; index--) {
+			const append = this.accepted[index] as AcceptedAppend<T>;
+			if (append.epoch === epoch && append.sequence === sequence) return append;
+			if (append.epoch < epoch || (append.epoch === epoch && append.sequence < sequence)) return undefined;
+		}
+		return undefined;
+	}
+
+	/** The sequence that has to come next in an epoch that is not fenced. */
+	expected(epoch: number): number {
+		const last = this.inFlight > 0 ? (this.accepted.at(-1) as AcceptedAppend<T>) : this.window.last;
+		return last?.epoch === epoch ? last.sequence + 1 : 0;
+	}
+
+	/** The oldest append in flight is durable. */
+	settle(limit: number): void {
+		const { epoch, sequence, from, to } = this.accepted[this.#settled] as AcceptedAppend<T>;
+		this.window.add(epoch, sequence, from, to, limit);
+		this.durableEpoch = Math.max(this.durableEpoch, epoch);
+		this.#settled++;
+		if (this.#settled === this.accepted.length || this.#settled >= producerAppendsMax) {
+			this.accepted.splice(0, this.#settled);
+			this.#settled = 0;
+		}
+	}
+
+	takeBack(): void {
+		this.accepted = [];
+		this.#settled = 0;
+		this.epoch = this.durableEpoch;
+	}
+}
+
+/** The producers of one stream. */
+export class Producers<T> {
+	readonly #stream: string;
+	readonly #known = new Map<string, Producer<T>>();
+
+	/** `stream` is its name, for messages. */
+	constructor(stream: string) {
+		this.#stream = stream;
+	}
+
+	get all(): Iterable<Producer<T>> {
+		return this.#known.values();
+	}
+
+	get size(): number {
+		return this.#known.size;
+	}
+
+	/** Decides about an append; nothing changes. */
+	check(triple: ProducerTriple): Verdict<T> {
+		const { id, epoch, sequence } = triple;
+		const producer = this.#known.get(id);
+		if (producer !== undefined) {
+			const append = producer.find(epoch, sequence);
+			if (append !== undefined) return { kind: "accepted", append };
+			const answer = producer.window.find(epoch, sequence);
+			if (answer !== undefined) return { kind: "stored", answer };
+			if (epoch < producer.epoch) return { kind: "refused", error: this.#fenced(triple, producer.epoch) };
+		}
+		const expected = producer?.expected(epoch) ?? 0;
+		if (sequence !== expected) return { kind: "refused", error: this.#gap(triple, expected) };
+		const error = producer === undefined ? this.#tooMany() : this.#tooManyInFlight(producer);
+		return error === undefined ? { kind: "new" } : { kind: "refused", error };
+	}
+
+	/** Notes an append that was found to be new. */
+	accept({ id, epoch, sequence }: ProducerTriple, from: number, to: number, by: T): AcceptedAppend<T> {
+		const producer = this.get(id);
+		const append = { producer, epoch, sequence, from, to, by };
+		producer.accepted.push(append);
+		producer.epoch = Math.max(producer.epoch, epoch);
+		return append;
+	}
+
+	/** An accepted append is durable; they are told of in their order. */
+	settle(append: AcceptedAppend<T>): void {
+		append.producer.settle(this.#windowMax);
+	}
+
+	/** Whatever is not durable is as if it had never been accepted. */
+	takeBack(): void {
+		for (const producer of this.#known.values()) {
+			producer.takeBack();
+			if (producer.durableEpoch < 0 && producer.reserved < 0) this.#known.delete(producer.id);
+		}
+	}
+
+	/** A number for an epoch to be taken, which nobody else is given. @throws LIMIT_EXCEEDED */
+	reserve(id: string): number {
+		const error = this.#known.has(id) ? undefined : this.#tooMany();
+		if (error !== undefined) throw error;
+		const producer = this.get(id);
+		producer.reserved = Math.max(0, producer.reserved, producer.epoch) + 1;
+		return producer.reserved;
+	}
+
+	/** An epoch is durably taken: lower ones are fenced. Tells whether it is the producer's; it is not if a higher or equal one came first. */
+	take(id: string, epoch: number): boolean {
+		const producer = this.get(id);
+		producer.durableEpoch = Math.max(producer.durableEpoch, epoch);
+		if (epoch <= producer.epoch) return false;
+		producer.epoch = epoch;
+		return true;
+	}
+
+	/** Adds what a journal holds, unless it is known already. */
+	redo({ id, epoch, sequence }: ProducerTriple, from: number, to: number): void {
+		const producer = this.get(id);
+		const { last } = producer.window;
+		const known = last !== null && (epoch < last.epoch || (epoch === last.epoch && sequence <= last.sequence));
+		if (!known) producer.window.add(epoch, sequence, from, to, this.#windowMax);
+		this.take(id, epoch);
+	}
+
+	/** The state of a producer, which is made if it is not known. */
+	get(id: string): Producer<T> {
+		let producer = this.#known.get(id);
+		if (producer === undefined) {
+			producer = new Producer(id);
+			this.#known.set(id, producer);
+		}
+		return producer;
+	}
+
+	get #windowMax(): number {
+		return Math.min(producerAppendsMax, Math.floor(answersMax / this.#known.size));
+	}
+
+	#fenced({ id, epoch }: ProducerTriple, current: number): StreambedError {
+		return fail(
+			"FENCED",
+			`producer ${describe(id)} of ${this.#stream} is at epoch ${current}: epoch ${epoch} may not append any more`,
+			{
+				details: { producer: id, epoch: current },
+			},
+		);
+	}
+
+	#gap({ id, epoch, sequence }: ProducerTriple, expected: number): StreambedError {
+		return fail(
+			"PRODUCER_GAP",
+			`producer ${describe(id)} of ${this.#stream}: expected sequence ${expected} of epoch ${epoch}, got ${sequence}`,
+			{ details: { producer: id, epoch, expected, got: sequence } },
+		);
+	}
+
+	#tooMany(): StreambedError | undefined {
+		if (this.#known.size < producersMax) return undefined;
+		return fail("LIMIT_EXCEEDED", `${this.#stream} has ${producersMax} producers, which is the limit`, {
+			hint: "Give a producer the same id each time it starts, not a new one.",
+			details: { limit: producersMax },
+		});
+	}
+
+	#tooManyInFlight({ id, inFlight }: Producer<T>): StreambedError | undefined {
+		if (inFlight < producerAppendsMax) return undefined;
+		return fail(
+			"LIMIT_EXCEEDED",
+			`producer ${describe(id)} of ${this.#stream} has ${inFlight} appends in flight, which is the limit`,
+			{ hint: "Wait for answers, or use a writer, which does.", details: { limit: producerAppendsMax } },
+		);
+	}
+}
+
+/** Checks an id given by a user. */
+export function checkProducerId(id: unknown): string {
+	if (typeof id !== "string" || !id.isWellFormed() || /\p{Cc}/u.test(id)) {
+		throw badId(`a text without control characters, not ${describe(id)}`);
+	}
+	const bytes = new TextEncoder().encode(id).length;
+	if (bytes < 1 || bytes > idBytesMax) throw badId(`1 to ${idBytesMax} bytes of UTF-8, not ${bytes}`);
+	return id;
+}
+
+function badId(what: string): StreambedError {
+	return fail("INVALID_OPTION", `the id of a producer must be ${what}`, { details: { option: "producer" } });
+}
+
+/** Checks a triple given by a user. */
+export function checkTriple(given: unknown, where: string): ProducerTriple {
+	if (typeof given !== "object" || given === null || Array.isArray(given)) {
+		throw fail("INVALID_OPTION", `producer must be { id, epoch, sequence }, not ${describe(given)}`, {
+			hint: "Take one with `await stream.producer(id)`, and pass what its next() gives.",
+			details: { option: "producer" },
+		});
+	}
+	rejectUnknown(given, ["id", "epoch", "sequence"], where);
+	const { id, epoch, sequence } = given as Partial<ProducerTriple>;
+	return {
+		id: checkProducerId(id),
+		epoch: requireInteger(epoch, "producer.epoch", 0),
+		sequence: requireInteger(sequence, "producer.sequence", 0),
+	};
+}

@@ -1,0 +1,76 @@
+/** What an entry of a frame holds beside its payload: the triple of its producer (docs/format.md §3). */
+import type { ProducerTriple } from "../core/producers.ts";
+import { readU64, viewOf, writeU64 } from "./checksum.ts";
+import { ENTRY_BYTES, FRAME_HEADER_BYTES, type FrameHeader } from "./frame.ts";
+
+/** Flags of an entry: the highest byte of its second word. */
+const FLAG_SHIFT = 24;
+const PRODUCER = 1;
+const EVENT_TIME = 2;
+const EVENT_TIME_BYTES = 8;
+const TRIPLE_ID_AT = 17;
+
+/** The second word of an entry that has a producer extension. */
+export const producerEntryWord: number = PRODUCER << FLAG_SHIFT;
+
+/** A triple, and the place of its entry relative to the frame's first unit. */
+export interface EntryTriple {
+	readonly triple: ProducerTriple;
+	readonly from: number;
+	readonly to: number;
+}
+
+/** Encodes a producer extension. */
+export function encodeTriple({ id, epoch, sequence }: ProducerTriple): Uint8Array {
+	const name = new TextEncoder().encode(id);
+	const bytes = new Uint8Array(padded(TRIPLE_ID_AT + name.length));
+	const view = viewOf(bytes);
+	writeU64(view, 0, epoch);
+	writeU64(view, 8, sequence);
+	view.setUint8(16, name.length);
+	bytes.set(name, TRIPLE_ID_AT);
+	return bytes;
+}
+
+/** The triples in the table of a checked data frame at `at`, in the order of its entries; stops at what is none. */
+export function* triplesOf(bytes: Uint8Array, at: number, header: FrameHeader): Generator<EntryTriple> {
+	const table = at + FRAME_HEADER_BYTES + header.payloadBytes;
+	const end = table + header.tableBytes;
+	let extension = table + header.entries * ENTRY_BYTES;
+	if (extension === end) return;
+	const view = viewOf(bytes);
+	let from = 0;
+	for (let entry = table; entry < table + header.entries * ENTRY_BYTES; entry += ENTRY_BYTES) {
+		const to = from + view.getUint32(entry, true);
+		const flags = view.getUint32(entry + 4, true) >>> FLAG_SHIFT;
+		if ((flags & PRODUCER) !== 0) {
+			const found = tripleAt(bytes, view, extension, end);
+			if (found === undefined) return;
+			extension += found.bytes;
+			yield { triple: found.triple, from, to };
+		}
+		if ((flags & EVENT_TIME) !== 0) extension += EVENT_TIME_BYTES;
+		from = to;
+	}
+}
+
+function tripleAt(
+	bytes: Uint8Array,
+	view: DataView,
+	at: number,
+	end: number,
+): { readonly triple: ProducerTriple; readonly bytes: number } | undefined {
+	if (at + TRIPLE_ID_AT > end) return undefined;
+	const length = padded(TRIPLE_ID_AT + view.getUint8(at + 16));
+	if (at + length > end) return undefined;
+	const epoch = readU64(view, at);
+	const sequence = readU64(view, at + 8);
+	if (Number.isNaN(epoch) || Number.isNaN(sequence)) return undefined;
+	const id = new TextDecoder().decode(bytes.subarray(at + TRIPLE_ID_AT, at + TRIPLE_ID_AT + view.getUint8(at + 16)));
+	return { triple: { id, epoch, sequence }, bytes: length };
+}
+
+/** Rounded up to a multiple of 8. */
+export function padded(bytes: number): number {
+	return Math.ceil(bytes / 8) * 8;
+}

@@ -1,0 +1,78 @@
+/** Redo of producers: what the journal's rounds say of them is added to what their files say (docs/commit-protocol.md §8). */
+import { join } from "node:path/posix";
+import { Producers } from "../core/producers.ts";
+import { parseUuid } from "../core/random.ts";
+import type { Disk } from "../disk/disk.ts";
+import { viewOf } from "./checksum.ts";
+import { triplesOf } from "./entry-extension.ts";
+import { readFrameHeader } from "./frame.ts";
+import { encodeProducers, loadProducers, PRODUCERS_FILE } from "./producer-file.ts";
+import type { Envelope } from "./round.ts";
+import { isGone } from "./segment-reader.ts";
+import { replaceFile, type StreamFolder } from "./stream-folder.ts";
+
+/** Producers of the streams that one redo meets, by stream id. */
+export class ProducerRedo {
+	readonly #disk: Disk;
+	readonly #streams: string;
+	readonly #met = new Map<string, Promise<Producers<unknown> | undefined>>();
+
+	constructor(disk: Disk, streams: string) {
+		this.#disk = disk;
+		this.#streams = streams;
+	}
+
+	/** Adds the appends of a frame. */
+	async frame(place: StreamFolder, { base, body }: Envelope): Promise<void> {
+		const header = readFrameHeader(body, viewOf(body), 0);
+		if (header === undefined) return;
+		for (const { triple, from, to } of triplesOf(body, 0, header)) {
+			const start = base + header.relative;
+			(await this.#of(place))?.redo(triple, start + from, start + to);
+		}
+	}
+
+	/** Adds that an epoch was taken. */
+	async epoch(place: StreamFolder, id: string, epoch: number): Promise<void> {
+		(await this.#of(place))?.take(id, epoch);
+	}
+
+	/** The stream was deleted. */
+	forget(streamId: string): void {
+		this.#met.delete(streamId);
+	}
+
+	/** Replaces the files; `placeOf` says where a stream is now. */
+	async finish(placeOf: (streamId: string) => Promise<StreamFolder | undefined>): Promise<void> {
+		for (const [streamId, loading] of this.#met) {
+			const producers = await loading;
+			const place = await placeOf(streamId);
+			if (producers === undefined || place === undefined) continue;
+			const bytes = encodeProducers(parseUuid(streamId) as Uint8Array, producers);
+			await replaceFile(this.#disk, join(this.#streams, place.folder, PRODUCERS_FILE), bytes).catch((error) => {
+				if (!isGone(error)) throw error;
+			});
+		}
+	}
+
+	#of({ folder, id }: StreamFolder): Promise<Producers<unknown> | undefined> {
+		let producers = this.#met.get(id);
+		if (producers === undefined) {
+			producers = this.#load(join(this.#streams, folder), id);
+			this.#met.set(id, producers);
+		}
+		return producers;
+	}
+
+	/** Nothing is added to a file that cannot be believed: it stays as it is, and is reported when the stream is opened. */
+	async #load(path: string, id: string): Promise<Producers<unknown> | undefined> {
+		const producers = new Producers<unknown>(id);
+		try {
+			await loadProducers(this.#disk, path, parseUuid(id) as Uint8Array, producers);
+			return producers;
+		} catch (error) {
+			if (error instanceof Error && "streambedError" in error) return undefined;
+			throw error;
+		}
+	}
+}
