@@ -140,6 +140,20 @@ export const breaks: Readonly<Record<string, Break>> = {
 			},
 		],
 	},
+	"young-goes": {
+		why: "retention takes what has not reached its age",
+		edits: [{ file: "core/retention.ts", from: "ageNow - ageMs", to: "ageNow - ageMs / 4" }],
+	},
+	"step-believed": {
+		why: "data is old as soon as the wall clock says so",
+		edits: [
+			{
+				file: "core/clock-watch.ts",
+				from: "if (offset - this.#lowest > CLOCK_STEP_MS) return undefined;",
+				to: "return now + offset;",
+			},
+		],
+	},
 };
 
 /** Makes the modules that are imported from now on those of a broken build. */

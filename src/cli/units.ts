@@ -46,6 +46,13 @@ export function parseDuration(text: string, option: string): number {
 	throw invalid(option, "a time with its unit, such as 500ms, 5s, 15m or 7d", text);
 }
 
+/** `7d`, `90m`: a duration in the largest unit that tells it exactly. */
+export function formatDuration(ms: number): string {
+	const exact = Object.entries(durationUnits).findLast(([, factor]) => ms % factor === 0 && ms >= factor);
+	const [unit, factor] = exact ?? ["ms", 1];
+	return `${ms / factor}${unit}`;
+}
+
 /** A whole number of at least `min`; `option` names it in the error. */
 export function parseCount(text: string, option: string, min = 0): number {
 	const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;

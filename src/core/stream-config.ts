@@ -6,13 +6,16 @@ import { describe, rejectUnknown, requireInteger } from "./options.ts";
 /** `bytes`: raw bytes; `records`: keyed records. Fixed at creation. */
 export type StreamKind = "bytes" | "records";
 
-/** Rules that move the head by themselves. */
+/**
+ * Rules that move the head by themselves, segment by segment. `ageMs` alone: what is older goes. `bytes` alone: what is
+ * beyond that size goes. Both: what is older and beyond the size goes. `maxBytes` stands over both.
+ */
 export interface Retention {
-	/** Data older than this may go, in milliseconds; younger data stays. */
+	/** A promise: data younger than this stays, in milliseconds. Older data goes within an eighth of it, or with `bytes` once it is beyond that size. */
 	readonly ageMs?: number;
-	/** Older data beyond this size goes, in bytes. */
+	/** A promise as well: at least so many bytes of payload stay. */
 	readonly bytes?: number;
-	/** Data beyond this size goes, also younger than `ageMs`, in bytes. */
+	/** The hard bound: data beyond it goes, however young, except the newest segment; in bytes of payload. */
 	readonly maxBytes?: number;
 }
 

@@ -150,6 +150,16 @@ export interface EngineShard {
 	seal(): Promise<number>;
 }
 
+/** What was freed, and whether ages are counted. */
+export interface RetentionStats {
+	/** Segment files removed because they lay below their head; 0 in memory. */
+	readonly freedSegments: number;
+	/** Bytes of these files; in memory, of payload. */
+	readonly freedBytes: number;
+	/** The wall clock has stepped forward: data goes by its age only where that reaches back less far than the step. */
+	readonly clockStepped: boolean;
+}
+
 /** Counters and sizes of an engine, for people, tests and metrics. */
 export interface EngineStats {
 	/** Open streams. */
@@ -167,6 +177,8 @@ export interface EngineStats {
 	readonly journalBytes: number;
 	readonly journalLiveBytes: number;
 	readonly checkpoints: number;
+	/** What heads that moved, by retention or by truncation, have freed since opening. */
+	readonly retention: RetentionStats;
 	/** Disk operations and bytes since opening. */
 	readonly disk: {
 		readonly reads: number;

@@ -123,7 +123,7 @@ export function entryEnds(bytes: Uint8Array, at: number, header: FrameHeader): n
 }
 
 /** Why the head moved; stored, never renumbered. */
-export const HeadReason = { none: 0, truncation: 1 } as const;
+export const HeadReason = { none: 0, truncation: 1, age: 2, size: 3, bound: 4 } as const;
 export type HeadReason = (typeof HeadReason)[keyof typeof HeadReason];
 
 /** State of a shard as a control frame stores it. */
@@ -153,6 +153,7 @@ export function decodeState(bytes: Uint8Array, at: number, header: FrameHeader):
 	const head = readU64(view, payload);
 	const timeFloor = readU64(view, payload + 8);
 	if (Number.isNaN(head) || Number.isNaN(timeFloor)) return undefined;
-	const reason = view.getUint8(payload + 17) === 1 ? HeadReason.truncation : HeadReason.none;
-	return { head, timeFloor, sealed: (view.getUint8(payload + 16) & 1) === 1, reason };
+	const reason = view.getUint8(payload + 17);
+	const known = reason <= HeadReason.bound ? (reason as HeadReason) : HeadReason.none;
+	return { head, timeFloor, sealed: (view.getUint8(payload + 16) & 1) === 1, reason: known };
 }

@@ -6,27 +6,31 @@
  */
 import { join } from "node:path/posix";
 import type { Clock, Timer } from "../core/clock.ts";
+import type { ClockStep } from "../core/clock-watch.ts";
 import { fail, type StreambedError } from "../core/errors.ts";
 import type { Limits } from "../core/limits.ts";
-import { formatUuid, parseUuid, type Random } from "../core/random.ts";
+import { formatUuid, parseUuid } from "../core/random.ts";
 import type { RecoveryReport } from "../core/shard.ts";
-import type { Disk, HeldLock, StoreLocker } from "../disk/disk.ts";
+import type { Disk, HeldLock } from "../disk/disk.ts";
 import { Admission } from "./admission.ts";
 import type { CheckpointFile } from "./checkpoint-file.ts";
 import { Checkpointer, type CheckpointHost } from "./checkpointer.ts";
 import { checksum } from "./checksum.ts";
-import { type CommitCounters, type CommitHost, Committer, type Taken } from "./committer.ts";
+import { readClockStep } from "./clock-step.ts";
+import { type CommitHost, Committer, type Taken } from "./committer.ts";
 import { corrupt, ioError } from "./corruption.ts";
 import { FilePool } from "./file-pool.ts";
 import { FolderWatch } from "./folder-watch.ts";
 import type { LogHost } from "./log-host.ts";
+import type { LogStats, LogStoreOptions } from "./log-options.ts";
 import { type OpenedStore, openStore } from "./opening.ts";
 import type { Owner } from "./owner.ts";
 import { Placement } from "./placement.ts";
 import { ProducerFiles } from "./producer-files.ts";
+import { Retention, type RetentionHost } from "./retention.ts";
 import { Ring } from "./ring.ts";
 import { EnvelopeKind } from "./round.ts";
-import { indexPath, isGone, SegmentReader } from "./segment-reader.ts";
+import { isGone, SegmentReader } from "./segment-reader.ts";
 import { ShardFiles } from "./shard-files.ts";
 import { ShardLog } from "./shard-log.ts";
 import type { StoreIdentity } from "./store-folder.ts";
@@ -39,30 +43,8 @@ import { WriteBehind, type WriteBehindHost } from "./write-behind.ts";
 /** A missing file of a stream whose folder is still there is looked for so many times before the stream is given up. */
 const GONE_TRIES = 20;
 
-/** What a store is opened with. */
-export interface LogStoreOptions {
-	/** Absolute path of the folder. */
-	readonly root: string;
-	readonly disk: Disk;
-	readonly clock: Clock;
-	readonly random: Random;
-	readonly locker: StoreLocker;
-	readonly limits: Limits;
-	readonly create: boolean;
-	readonly durability: "sync" | "os";
-}
-
-/** Sizes and counters of a store. */
-export interface LogStats extends Readonly<CommitCounters> {
-	readonly pendingBytes: number;
-	readonly cachedBytes: number;
-	readonly journalBytes: number;
-	readonly journalLiveBytes: number;
-	readonly checkpoints: number;
-}
-
 /** A store that this process owns. */
-export class LogStore implements LogHost, CommitHost, WriteBehindHost, CheckpointHost, FolderHost {
+export class LogStore implements LogHost, CommitHost, WriteBehindHost, CheckpointHost, FolderHost, RetentionHost {
 	readonly root: string;
 	readonly identity: StoreIdentity;
 	readonly recovery: RecoveryReport;
@@ -82,6 +64,7 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 	readonly checkpointer: Checkpointer;
 	readonly producerFiles: ProducerFiles;
 	readonly owner: Owner;
+	readonly retention: Retention;
 	readonly #lock: HeldLock;
 	/** Open streams by id. */
 	readonly #streams = new Map<string, StreamLog>();
@@ -95,7 +78,7 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 	#waiting = 0;
 	#keepAlive: Timer | undefined;
 
-	private constructor(options: LogStoreOptions, opened: OpenedStore, ring: Ring) {
+	private constructor(options: LogStoreOptions, opened: OpenedStore, ring: Ring, step: ClockStep | undefined) {
 		this.root = options.root;
 		this.durability = options.durability;
 		this.disk = options.disk;
@@ -129,9 +112,10 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 			clock: this.clock,
 			owner: this.owner,
 			openStreams: () => [...this.#streams.values()],
-			streamGone: (stream) => this.#noticeGone(stream),
+			streamGone: (stream) => this.noticeGone(stream),
 			disowned: (error) => void this.stop(error),
 		});
+		this.retention = new Retention(this, step);
 	}
 
 	/** Opens the store, redoes its journal, and holds it until `close()`. @throws see `openStore` */
@@ -149,7 +133,7 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 			await opened.lock.release();
 			throw ioError(error, `opening ${options.root}`);
 		}
-		return new LogStore(options, opened, ring);
+		return new LogStore(options, opened, ring, await readClockStep(options.disk, options.root));
 	}
 
 	/** Sizes and counters. */
@@ -161,6 +145,7 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 			journalBytes: this.ring.bytes,
 			journalLiveBytes: this.checkpointer.liveBytes,
 			checkpoints: this.checkpointer.completed,
+			retention: this.retention.stats(),
 		};
 	}
 
@@ -173,7 +158,7 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 	async createStream(folder: string, id: string, descriptor: Uint8Array): Promise<void> {
 		this.#checkWritable();
 		// One that stood there and is not missed yet must not be written into the new one's folder.
-		for (const stream of this.#streams.values()) if (stream.folder === folder) this.#noticeGone(stream);
+		for (const stream of this.#streams.values()) if (stream.folder === folder) this.noticeGone(stream);
 		await this.#folders.create(folder, id, descriptor);
 	}
 
@@ -190,6 +175,25 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 	/** Open streams. */
 	get openStreams(): number {
 		return this.#streams.size;
+	}
+
+	allStreams(): Iterable<StreamLog> {
+		return this.#streams.values();
+	}
+
+	/** Tells whether a stream is open. */
+	isOpen(id: string): boolean {
+		return this.#streams.has(id);
+	}
+
+	/** Closes a stream again that nobody has a handle to, if nothing of it is under way. */
+	closeIdle(stream: StreamLog): void {
+		const key = formatUuid(stream.id);
+		const shards = [...stream.shards.values()];
+		const busy = stream.held || shards.some(({ memory }) => memory.busy) || this.#streams.get(key) !== stream;
+		if (busy) return;
+		this.#streams.delete(key);
+		for (const { memory } of shards) memory.clear();
 	}
 
 	/** Opens a shard of a stream: finds out its bounds. @throws NOT_FOUND, CORRUPT */
@@ -211,7 +215,11 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 		const found = await files.openTail();
 		await stream.producers.load(this.disk, stream.path, stream.id);
 		const shard = new ShardLog(this, stream, number, files, found);
-		if (found.damage === undefined) await this.written(shard);
+		if (found.damage === undefined) {
+			await this.retention.sweep(shard);
+			// Before anybody appends, so that what comes is not in one segment with what is old.
+			await this.retention.examine(shard);
+		}
 		stream.shards.set(number, shard);
 		return shard;
 	}
@@ -224,7 +232,7 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 	}
 
 	/** Somebody removed the stream's folder: that is a delete. */
-	#noticeGone(stream: StreamLog): void {
+	noticeGone(stream: StreamLog): void {
 		if (stream.deleted !== undefined) return;
 		this.#letGo(stream, notFound(stream.name));
 		if (this.#state !== "open") return;
@@ -332,18 +340,8 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 		this.checkpointer.noteFolder(path);
 	}
 
-	/** Removes segments that lie wholly below the head that stands in the newest one. */
 	async written(shard: ShardLog): Promise<void> {
-		const { segments } = shard.files;
-		const head = segments.at(-1)?.head ?? 0;
-		while (segments.length > 1 && segments[1]?.created === true && segments[1].base <= head) {
-			const segment = segments.shift() as (typeof segments)[number];
-			await this.files.forget(segment.path);
-			this.reader.blocks.forget(`${segment.path}:`);
-			await this.disk.unlink(segment.path);
-			await this.disk.unlink(indexPath(segment));
-			this.noteFolder(shard.files.folder);
-		}
+		await this.retention.sweep(shard);
 	}
 
 	async writeFailed(shard: ShardLog, error: unknown): Promise<"retry" | "skip"> {
@@ -357,7 +355,7 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 				this.#letGo(stream, corrupt({ path: stream.path, offset: 0, what: "files in it were removed" }));
 				return "skip";
 			}
-			this.#noticeGone(stream);
+			this.noticeGone(stream);
 			return "skip";
 		}
 		const ours = ioError(error, `writing ${stream.name}`);
@@ -400,7 +398,7 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 			const path = (error as { path?: string }).path ?? stream.path;
 			return corrupt({ path, offset: 0, what: "the file is missing" });
 		}
-		this.#noticeGone(stream);
+		this.noticeGone(stream);
 		return notFound(stream.name);
 	}
 
@@ -439,6 +437,7 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 		if (this.#state !== "open") return;
 		this.#state = "closing";
 		this.#watch.stop();
+		await this.retention.stop();
 		await this.committer.idle();
 		for (const stream of this.#streams.values()) {
 			for (const shard of stream.shards.values()) shard.endWaits(closedError());

@@ -70,6 +70,7 @@ export class SegmentReader {
 			throw corrupt({ path: segment.path, offset: 0, validAfter, what });
 		}
 		segment.tag = segmentTag(id, shard, header.number);
+		segment.since ??= header.createdAt;
 	}
 
 	/** Size of the segment's file now. */

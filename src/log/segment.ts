@@ -22,39 +22,33 @@ export interface Segment {
 	sealed: boolean;
 	/** Span of checkpoints in which a frame of it last went through the journal whole; see `Placement`. */
 	anchoredIn: number;
+	/** Ingestion time of its last append; `undefined` if there is none or it has not been found out. */
+	lastTime: number | undefined;
+	/** When its first append came, or at least when the file was begun: it is closed by age from then on. */
+	since: number | undefined;
+	/** Closed by age, or to be dropped: the next frame begins another segment, if this one has any units. */
+	full: boolean;
 }
 
 /** Describes a segment that is about to be written. */
 export function newSegment(folder: string, streamId: Uint8Array, shard: number, base: number): Segment {
 	const tag = segmentTag(streamId, shard, segmentNumber(base));
 	const path = join(folder, segmentName(base));
-	return {
-		base,
-		path,
-		tag,
-		created: false,
-		named: false,
-		bytes: 0,
-		index: new SparseIndex(),
-		head: 0,
-		sealed: false,
-		anchoredIn: -1,
-	};
+	return { ...unknown, base, path, tag, created: false, named: false, index: new SparseIndex() };
 }
 
 /** Describes a segment that stands in the folder; tag, size and index are found out at first use. */
 export function existingSegment(folder: string, base: number): Segment {
 	const path = join(folder, segmentName(base));
-	return {
-		base,
-		path,
-		tag: undefined,
-		created: true,
-		named: true,
-		bytes: 0,
-		index: undefined,
-		head: 0,
-		sealed: false,
-		anchoredIn: -1,
-	};
+	return { ...unknown, base, path, tag: undefined, created: true, named: true, index: undefined };
 }
+
+const unknown = {
+	bytes: 0,
+	head: 0,
+	sealed: false,
+	anchoredIn: -1,
+	lastTime: undefined,
+	since: undefined,
+	full: false,
+};

@@ -17,6 +17,7 @@ import { corrupt, ioError } from "./corruption.ts";
 import type { Polled } from "./follow-polling.ts";
 import { decodeState, FRAME_HEADER_BYTES, FrameType, frameBytes, frameHeaderCrc, STATE_BYTES } from "./frame.ts";
 import { FreshStretches } from "./fresh-stretches.ts";
+import { outOfRange, truncated } from "./range-errors.ts";
 import type { FollowedStream, ReadStore } from "./read-store.ts";
 import type { Segment } from "./segment.ts";
 import { existingSegment } from "./segment.ts";
@@ -24,7 +25,6 @@ import { SEGMENT_HEADER_BYTES, segmentName } from "./segment-header.ts";
 import { isGone } from "./segment-reader.ts";
 import { type BadFrame, type GoodStretch, walkSegment } from "./segment-walk.ts";
 import { ShardFiles } from "./shard-files.ts";
-import { outOfRange, truncated } from "./shard-log.ts";
 import { type IndexEntry, SparseIndex } from "./sparse-index.ts";
 
 /** How old the last look may be: for an answer at the tail, and for one from behind it. */

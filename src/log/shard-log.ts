@@ -21,7 +21,9 @@ import {
 import { encodeTriple } from "./entry-extension.ts";
 import { FrameType, frameHeaderCrc, frameTimeAt, HeadReason, type ShardState } from "./frame.ts";
 import type { LogHost } from "./log-host.ts";
+import { outOfRange, truncated } from "./range-errors.ts";
 import { EnvelopeKind, type RoundPart } from "./round.ts";
+import type { Segment } from "./segment.ts";
 import { isGone } from "./segment-reader.ts";
 import type { ShardFiles, ShardTail } from "./shard-files.ts";
 import { ShardMemory } from "./shard-memory.ts";
@@ -35,6 +37,7 @@ import {
 	memoryFrameBytes,
 	stampFrame,
 } from "./tail-memory.ts";
+import { TailWaiters } from "./tail-waiters.ts";
 
 /** What a shard has to know of its stream. */
 export interface ShardOwner {
@@ -44,14 +47,10 @@ export interface ShardOwner {
 	readonly id: Uint8Array;
 	readonly segmentBytes: number;
 	readonly producers: StreamProducers;
+	/** A segment is closed so long after its first append; `undefined` without retention by age. */
+	readonly rollMs: number | undefined;
 	/** Set once the stream is deleted. */
 	readonly deleted: StreambedError | undefined;
-}
-
-interface Waiter {
-	readonly position: number;
-	readonly resolve: () => void;
-	readonly reject: (error: unknown) => void;
 }
 
 /** A shard that this process writes. */
@@ -62,7 +61,7 @@ export class ShardLog {
 	readonly memory: ShardMemory;
 	readonly #host: LogHost;
 	readonly #damage: StreambedError | undefined;
-	readonly #waiters = new Set<Waiter>();
+	readonly #waiters: TailWaiters;
 	#head: number;
 	#tail: number;
 	#sealed: boolean;
@@ -75,6 +74,7 @@ export class ShardLog {
 	constructor(host: LogHost, owner: ShardOwner, shard: number, files: ShardFiles, found: ShardTail) {
 		this.#host = host;
 		this.owner = owner;
+		this.#waiters = new TailWaiters(owner.name, (change) => host.waiting(change));
 		this.shard = shard;
 		this.files = files;
 		this.#damage = found.damage;
@@ -84,6 +84,8 @@ export class ShardLog {
 		this.#time = found.state.timeFloor;
 		this.#lastTime = found.lastTime;
 		this.memory = new ShardMemory(host.tailCache, owner, shard, files, found.fileEnd);
+		const newest = files.segments.at(-1);
+		if (newest !== undefined) newest.lastTime ??= found.lastTime ?? undefined;
 	}
 
 	/** Provisional tail: what is durable and what was accepted since. */
@@ -159,7 +161,9 @@ export class ShardLog {
 		const extension = producer === undefined ? undefined : encodeTriple(producer);
 		const extensionBytes = extension === undefined ? 0 : extension.length;
 		if (!this.memory.extend(payload, bytes, extensionBytes, completion)) {
+			const now = this.#closeOldSegment(at);
 			this.memory.append(payload, bytes, extensionBytes, at, this.#rollState(), completion);
+			if (now !== undefined) (this.files.segments.at(-1) as Segment).since ??= now;
 			this.#host.dirty(this);
 		}
 		if (producer !== undefined && extension !== undefined) {
@@ -186,6 +190,18 @@ export class ShardLog {
 		const { from, to, by } = verdict.append;
 		afterFrame(by, (error) => (error === undefined ? completion.done(from, to, true) : completion.fail(error)));
 		return from;
+	}
+
+	/** Where an age is set, segments are closed by time as well, whichever way the clock has gone since they were begun. */
+	#closeOldSegment(position: number): number | undefined {
+		const { rollMs } = this.owner;
+		if (rollMs === undefined) return undefined;
+		const newest = this.files.segments.at(-1);
+		const now = this.#host.clock.now();
+		if (newest === undefined) return now;
+		if (newest.since === undefined || position === newest.base) newest.since = now;
+		else if (Math.abs(now - newest.since) >= rollMs) newest.full = true;
+		return now;
 	}
 
 	/** Refuses with what is true once everything accepted so far is durable. */
@@ -284,6 +300,7 @@ export class ShardLog {
 			if (frame.extensionBytes > 0) this.#showProducers(frame);
 			this.#tail = frameEnd(frame);
 			this.#lastTime = frameTimeAt(frame.chunk.view, frame.at);
+			frame.chunk.segment.lastTime = this.#lastTime;
 		}
 		this.memory.settled(frames);
 	}
@@ -307,7 +324,7 @@ export class ShardLog {
 			completions.length = 0;
 			for (const then of after) then();
 		}
-		if (this.#waiters.size > 0) this.#wake();
+		this.#waiters.wake(this.#tail, this.#sealed);
 	}
 
 	/** Frames of a round that failed: they may have reached the disk or not. */
@@ -378,28 +395,11 @@ export class ShardLog {
 
 	/** See `EngineShard.changed`. */
 	changed(position: number, signal?: AbortSignal): Promise<void> {
-		return new Promise((resolve, reject) => {
-			if (signal?.aborted) return reject(abortError(signal, `waiting for ${this.owner.name}`));
-			const error = this.owner.deleted ?? this.#host.closedError();
-			if (error !== undefined) return reject(error);
-			if (this.#tail > position || this.#sealed) return resolve();
-			const onAbort = (): void =>
-				end(() => reject(abortError(signal as AbortSignal, `waiting for ${this.owner.name}`)));
-			const end = (then: () => void): void => {
-				if (!this.#waiters.delete(waiter)) return;
-				signal?.removeEventListener("abort", onAbort);
-				this.#host.waiting(-1);
-				then();
-			};
-			const waiter: Waiter = { position, resolve: () => end(resolve), reject: (reason) => end(() => reject(reason)) };
-			this.#waiters.add(waiter);
-			this.#host.waiting(1);
-			signal?.addEventListener("abort", onAbort, { once: true });
-		});
-	}
-
-	#wake(): void {
-		for (const waiter of this.#waiters) if (this.#tail > waiter.position || this.#sealed) waiter.resolve();
+		const aborted = signal?.aborted === true ? abortError(signal, `waiting for ${this.owner.name}`) : undefined;
+		const error = aborted ?? this.owner.deleted ?? this.#host.closedError();
+		if (error !== undefined) return Promise.reject(error);
+		if (this.#tail > position || this.#sealed) return Promise.resolve();
+		return this.#waiters.wait(position, signal);
 	}
 
 	/** The stream is gone: nothing that waits for a round will be in one. */
@@ -414,7 +414,7 @@ export class ShardLog {
 
 	/** Ends all waits: the stream was deleted or the store closed. */
 	endWaits(error: StreambedError): void {
-		for (const waiter of this.#waiters) waiter.reject(error);
+		this.#waiters.end(error);
 	}
 
 	#checkReadable(): void {
@@ -434,6 +434,21 @@ export class ShardLog {
 		}
 		await this.accepted();
 		return this.#head;
+	}
+
+	/** What retention has to know: bounds of what is durable, and whether more has been accepted. */
+	get retained(): { readonly head: number; readonly tail: number; readonly idle: boolean } {
+		const idle = this.#acceptedTail === this.#tail;
+		return { head: Math.max(this.#head, this.#acceptedHead), tail: this.#tail, idle };
+	}
+
+	/** Moves the head to the end of a segment, in the next round; at the tail the newest segment is closed for it. */
+	retain(position: number, reason: HeadReason): void {
+		if (this.#refusal() !== undefined || position <= this.#acceptedHead || position > this.#tail) return;
+		const newest = this.files.segments.at(-1);
+		if (newest !== undefined && position === this.#acceptedTail) newest.full = true;
+		this.#acceptedHead = position;
+		this.#control(FrameType.head, { ...this.#rollState(), reason });
 	}
 
 	/** See `EngineShard.seal`. */
@@ -472,18 +487,4 @@ function settleFailed(frame: MemoryFrame, error: StreambedError): void {
 	forgetWaiting(frame);
 	for (const completion of completions) completion.fail(error);
 	for (const then of after) then(error);
-}
-
-/** The error for a position below the head. */
-export function truncated(name: string, position: number, head: number): StreambedError {
-	return fail("TRUNCATED", `cannot read ${name} at ${position}: data before the head at ${head} was dropped`, {
-		details: { position, head },
-	});
-}
-
-/** The error for a position beyond the tail. */
-export function outOfRange(name: string, position: number, tail: number): StreambedError {
-	return fail("OUT_OF_RANGE", `position ${position} of ${name} lies beyond the tail at ${tail}`, {
-		details: { position, tail },
-	});
 }

@@ -94,6 +94,11 @@ export class ShardMemory implements ChunkHolder {
 		return this.#open ?? this.#ready.at(-1) ?? this.#inRound.at(-1);
 	}
 
+	/** Tells whether anything is on its way to a round or to the files. */
+	get busy(): boolean {
+		return this.lastUnsettled !== undefined || !this.unwritten().next().done;
+	}
+
 	/** Tells whether frames wait for a round. */
 	get waiting(): boolean {
 		return this.#open !== undefined || this.#ready.length > 0;
@@ -237,7 +242,8 @@ export class ShardMemory implements ChunkHolder {
 	/** Makes room for a frame of `bytes` in the newest segment, or begins a new one with its state frame. */
 	#place(bytes: number, position: number, roll: ShardState): void {
 		const newest = this.#files.segments.at(-1);
-		const full = newest !== undefined && this.#fileEnd + bytes > this.#owner.segmentBytes && position > newest.base;
+		const over = newest?.full === true || this.#fileEnd + bytes > this.#owner.segmentBytes;
+		const full = newest !== undefined && over && position > newest.base;
 		if (newest === undefined || full) {
 			const segment = newSegment(this.#files.folder, this.#owner.id, this.#shard, position);
 			this.#files.segments.push(segment);

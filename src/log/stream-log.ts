@@ -1,7 +1,9 @@
 /** An open stream, as the log knows it: where its folder is, under which ids its segments were written, its shards. */
 import { join } from "node:path/posix";
 import type { StreambedError } from "../core/errors.ts";
-import type { StreamKind } from "../core/stream-config.ts";
+import { segmentBytes as segmentRange } from "../core/limits.ts";
+import { rollAfterMs, rollBytes } from "../core/retention.ts";
+import type { Retention, StreamKind } from "../core/stream-config.ts";
 import type { ShardLog, ShardOwner } from "./shard-log.ts";
 import { StreamProducers } from "./stream-producers.ts";
 
@@ -17,6 +19,7 @@ export interface StreamDescription {
 	readonly folder: string;
 	readonly kind: StreamKind;
 	readonly segmentBytes: number;
+	readonly retention: Retention;
 }
 
 /** An open stream. */
@@ -27,8 +30,9 @@ export class StreamLog implements ShardOwner {
 	readonly ids: readonly Uint8Array[];
 	readonly folder: string;
 	readonly kind: StreamKind;
-	/** Changed by an update of the stream's configuration. */
-	segmentBytes: number;
+	#retention: Retention = {};
+	#segmentBytes = 0;
+	#rollMs: number | undefined;
 	/** Absolute path of the folder. */
 	readonly path: string;
 	readonly shards: Map<number, ShardLog> = new Map();
@@ -37,6 +41,10 @@ export class StreamLog implements ShardOwner {
 	deleted: StreambedError | undefined;
 	/** Identity of the folder, as first seen: another one in its place is another stream. */
 	identity: string | undefined;
+	/** Somebody has a handle to it: it stays open. */
+	held = false;
+	/** When its retention was last set, on the monotonic clock. */
+	confirmedMs: number = Number.NEGATIVE_INFINITY;
 	/** The span between two checkpoints in which a round has named this stream. */
 	namedIn: number = -1;
 
@@ -46,8 +54,27 @@ export class StreamLog implements ShardOwner {
 		this.ids = [description.id, ...description.origins];
 		this.folder = description.folder;
 		this.kind = description.kind;
-		this.segmentBytes = description.segmentBytes;
 		this.producers = new StreamProducers(description.name);
 		this.path = join(root, "streams", description.folder);
+		this.configure(description);
+	}
+
+	get retention(): Retention {
+		return this.#retention;
+	}
+
+	get segmentBytes(): number {
+		return this.#segmentBytes;
+	}
+
+	get rollMs(): number | undefined {
+		return this.#rollMs;
+	}
+
+	/** Takes over what an update of the stream's configuration can change. */
+	configure({ segmentBytes, retention }: Pick<StreamDescription, "segmentBytes" | "retention">): void {
+		this.#retention = retention;
+		this.#segmentBytes = rollBytes(segmentBytes, retention, segmentRange.min);
+		this.#rollMs = rollAfterMs(retention);
 	}
 }

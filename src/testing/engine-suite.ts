@@ -8,20 +8,25 @@ import { type EngineUnderTest, Suite } from "./engine-suite-context.ts";
 import { nodeStreamCases } from "./engine-suite-node.ts";
 import { persistentProducerCases, producerCases, producerWriterCases } from "./engine-suite-producers.ts";
 import { readerCases } from "./engine-suite-reader.ts";
+import { keptRetentionCases, retentionCases } from "./engine-suite-retention.ts";
 import { streamCases } from "./engine-suite-streams.ts";
 import { truncationCases } from "./engine-suite-truncation.ts";
 import { writerCases } from "./engine-suite-writer.ts";
 
-/** How many cases there are: for every engine, and for persistent ones on top. A lost case shows as a failure. */
-export const engineSuiteCases: { readonly common: number; readonly persistent: number } = Object.freeze({
-	common: 192,
-	persistent: 14,
-});
+/** How many cases there are: for every engine, and on top for those that can more. A lost case shows as a failure. */
+export const engineSuiteCases: Readonly<Record<"common" | "persistent" | "retention" | "keptRetention", number>> =
+	Object.freeze({
+		common: 192,
+		persistent: 14,
+		retention: 14,
+		keptRetention: 4,
+	});
 
 /** Registers the suite for an engine with the test functions given. All of its cases must run: skip none. */
 export function testEngine(engine: EngineUnderTest): void {
 	const suite = new Suite(engine);
-	const { common, persistent } = engineSuiteCases;
+	const { persistent, retention } = engine.manifest;
+	const both = persistent && retention;
 	engine.describe(`the ${engine.name} engine keeps the contract:`, () => {
 		suite.area("appends", () => appendCases(suite));
 		suite.area("the writer", () => writerCases(suite));
@@ -34,14 +39,18 @@ export function testEngine(engine: EngineUnderTest): void {
 			producerCases(suite);
 			producerWriterCases(suite);
 		});
-		if (engine.manifest.persistent) {
+		if (persistent) {
 			suite.area("persistence", () => {
 				persistenceCases(suite);
 				persistentProducerCases(suite);
 			});
 		}
+		if (retention) suite.area("retention", () => retentionCases(suite));
+		if (both) suite.area("retention over reopening", () => keptRetentionCases(suite));
 		engine.it("every case of the suite has run and passed", async () => {
-			engine.expect(suite.registered, "registered").toBe(common + (engine.manifest.persistent ? persistent : 0));
+			const cases = engineSuiteCases;
+			const more = (persistent ? cases.persistent : 0) + (retention ? cases.retention : 0);
+			engine.expect(suite.registered, "registered").toBe(cases.common + more + (both ? cases.keptRetention : 0));
 			engine.expect(suite.finished, "passed").toBe(suite.registered);
 		});
 	});

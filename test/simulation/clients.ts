@@ -1,5 +1,5 @@
 /** What users of a store do, at random: each operation asks the store, and enters question and answer into the model. */
-import { type ByteReader, type ByteStream, type Store, StreambedError } from "../../src/index.ts";
+import { type ByteReader, type ByteStream, type Retention, type Store, StreambedError } from "../../src/index.ts";
 import type { SeededRandom } from "../../src/testing/seeded-random.ts";
 import { payloadBytesMax, payloadOf } from "./payloads.ts";
 import { ProducerUser } from "./producer-user.ts";
@@ -36,6 +36,10 @@ export interface Surroundings {
 	nextLane(): number;
 	/** Lets other things happen. */
 	pause(steps: number): Promise<void>;
+	/** Milliseconds on the clock that never steps; NaN if ages cannot be told. */
+	nowMs(): number;
+	/** Sets the wall clock, where it is set at all. */
+	readonly setClock: (() => Promise<void>) | undefined;
 	/** Milliseconds of simulated time. */
 	sleep(ms: number): Promise<void>;
 }
@@ -54,6 +58,7 @@ const weights = {
 	delete: 0.5,
 	create: 3,
 	checkpoint: 0.5,
+	clock: 0.3,
 } as const;
 
 type Operation = Exclude<keyof typeof weights, "create">;
@@ -117,6 +122,8 @@ export class Client {
 				return this.#seal(model, stream);
 			case "delete":
 				return this.#delete(model);
+			case "clock":
+				return this.#around.setClock?.() ?? Promise.resolve();
 			case "checkpoint":
 				return this.#around.store.checkpoint();
 		}
@@ -346,11 +353,13 @@ export class Client {
 		// One whose creation or deletion failed may be there or not.
 		if (busy.has(name) || (existing !== undefined && !handles.has(existing))) return;
 		const segmentBytes = this.#random.pick([65_536, 100_000, 300_000]);
+		const retention = this.#retention();
 		busy.add(name);
 		try {
-			if (existing === undefined) models.set(name, new StreamModel(name));
+			const rules = retention === undefined ? undefined : { retention, now: () => this.#around.nowMs() };
+			if (existing === undefined) models.set(name, new StreamModel(name, rules));
 			const model = models.get(name) as StreamModel;
-			const stream = await store.scope(SCOPE).create(name, { segmentBytes });
+			const stream = await store.scope(SCOPE).create(name, { segmentBytes, retention: retention ?? {} });
 			if (existing !== undefined) model.fail("it was made although it was there");
 			model.created = true;
 			handles.set(model, stream);
@@ -361,6 +370,23 @@ export class Client {
 			if (!exists) this.#judge(error, models.get(name), "creation");
 		}
 		busy.delete(name);
+	}
+
+	#retention(): Retention | undefined {
+		const ageMs = this.#random.pick([20, 200, 2000, 20_000]);
+		const bytes = this.#random.pick([1000, 100_000]);
+		switch (this.#random.weighted({ none: 4, age: 4, size: 1, both: 1, bound: 1 })) {
+			case "age":
+				return { ageMs };
+			case "size":
+				return { bytes };
+			case "both":
+				return { ageMs, bytes };
+			case "bound":
+				return { ageMs, maxBytes: bytes * 3 };
+			case "none":
+				return undefined;
+		}
 	}
 }
 

@@ -56,6 +56,12 @@ async function readStream(stream: ByteStream, model: StreamModel): Promise<void>
 			model.sawBytes(offset, bytes, "read after a bit flipped");
 			at += bytes.length;
 		} catch (error) {
+			if (StreambedError.is(error, "STREAMBED_TRUNCATED")) {
+				at = (error.details as { head: number }).head;
+				model.toldHead(at);
+				await reader.seek({ offset: at });
+				continue;
+			}
 			if (!StreambedError.is(error, "STREAMBED_CORRUPT")) throw error;
 			const { validAfter } = error.details as { validAfter: number | null };
 			if (validAfter === null || validAfter <= at) throw error;

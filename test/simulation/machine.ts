@@ -37,6 +37,8 @@ export class Machine {
 	readonly #lines: string[] = [];
 	/** Operations of disks until something ends; counts down. */
 	operationsLeft: number = Number.POSITIVE_INFINITY;
+	/** Steps of the wall clock that no owner may have seen yet. */
+	stepsUnseen = 0;
 
 	constructor(seed: number, breaker: DiskBreaker = (disk) => disk) {
 		this.random = new SeededRandom(seed);

@@ -12,7 +12,7 @@ import { type DiskBreaker, Machine } from "./machine.ts";
 import type { DiskFault } from "./scheduled-disk.ts";
 import type { SimulatedProcess } from "./simulated-process.ts";
 import { SimulationFailure } from "./simulation-failure.ts";
-import type { StreamModel } from "./stream-model.ts";
+import type { FoundStream, StreamModel } from "./stream-model.ts";
 
 /** Several folders deep, and none of them there at first. */
 const ROOT = "/var/lib/store";
@@ -52,11 +52,18 @@ export class Simulation {
 	#reading = false;
 	/** Lives in which the disk failed since the second process began to read. */
 	#faults = 0;
+	/** The wall clock is set now and then. */
+	readonly #steps: boolean;
+	/** It was set and no owner has seen it: what is old cannot be told any more. */
+	#agesUnknown = false;
+	/** It was set by so little, or at such a time, that the next owner takes it for time that passed. */
+	#unnoted = false;
 
 	constructor(seed: number, breaker?: DiskBreaker) {
 		this.machine = new Machine(seed, breaker);
 		this.#random = this.machine.random.fork();
 		this.#profile = this.#makeProfile();
+		this.#steps = this.#random.chance(0.3);
 	}
 
 	/** Runs until so many crashes have happened; then looks at everything once more. @throws SimulationFailure */
@@ -99,6 +106,7 @@ export class Simulation {
 		const crash = this.#profile.durability === "sync" ? 6 : 0;
 		const end = random.weighted({ crash, kill: 3, close: length === "opening" ? 0 : 1.5 });
 		machine.note(`life ${length} ${end}`);
+		this.#agesUnknown ||= this.#unnoted || machine.stepsUnseen > 0;
 		machine.operationsLeft = operations[length];
 		if (!this.#reading && random.chance(0.15)) await this.#recoverByReader();
 		const owner = machine.start();
@@ -192,6 +200,8 @@ export class Simulation {
 				return this.#lanes;
 			},
 			pause: (steps) => machine.pause(owner, steps),
+			nowMs: () => (this.#agesUnknown ? Number.NaN : machine.clock.monotonic()),
+			setClock: this.#steps ? () => this.#setClock(owner) : undefined,
 			sleep: (ms) => sleep(owner, ms),
 		};
 	}
@@ -205,6 +215,19 @@ export class Simulation {
 			after: random.below(random.pick([40, 400])),
 			times: random.pick([1, 1, 5, Number.POSITIVE_INFINITY]),
 		};
+	}
+
+	/** Sets the wall clock; long enough after that the owner has seen it. */
+	async #setClock(owner: SimulatedProcess): Promise<void> {
+		const { machine } = this;
+		const ms = this.#random.pick([-1, 1]) * this.#random.pick([50, 60_000, 3_600_000, 86_400_000]);
+		machine.note(`clock ${ms}`);
+		// The next owner does not know of steps of up to ten minutes, nor of any that the disk did not take the note of.
+		this.#unnoted ||= (ms > 0 && ms <= 600_000) || owner.disk.fault !== undefined;
+		machine.clock.step(ms);
+		machine.stepsUnseen++;
+		await sleep(owner, 3000);
+		machine.stepsUnseen--;
 	}
 
 	/** Starts a second process that reads for a while; it may outlive the owner, not the machine. */
@@ -293,17 +316,8 @@ export class Simulation {
 	}
 
 	async #checkStream(model: StreamModel, stream: ByteStream): Promise<void> {
-		const { id, shards, sealed } = await stream.info();
-		const { head, tail } = shards[0] as { head: number; tail: number };
-		model.toldTail(tail);
-		const parts: Uint8Array[] = [];
-		let at = head;
-		for await (const bytes of stream.reader({ to: { offset: tail } })) {
-			model.sawBytes(at, bytes, "read after opening");
-			parts.push(bytes);
-			at += bytes.length;
-		}
-		model.found({ id, head, tail, sealed, content: Buffer.concat(parts) });
+		const { id, head, tail, sealed, content } = await this.#read(model, stream);
+		model.found({ id, head, tail, sealed, content });
 		if (model.history.length > 0) {
 			this.counts.historiesChecked++;
 			const wrong = model.history.check();
@@ -311,6 +325,27 @@ export class Simulation {
 		}
 		model.beginHistory();
 		this.machine.note(`found ${model.name} ${head} ${tail} ${sealed}`);
+	}
+
+	/** All of a stream, as it is at one moment: retention may take something away while it is read. */
+	async #read(model: StreamModel, stream: ByteStream): Promise<FoundStream> {
+		for (;;) {
+			const { id, shards, sealed } = await stream.info();
+			const { head, tail } = shards[0] as { head: number; tail: number };
+			model.toldTail(tail);
+			const parts: Uint8Array[] = [];
+			let at = head;
+			try {
+				for await (const bytes of stream.reader({ from: { offset: head }, to: { offset: tail } })) {
+					model.sawBytes(at, bytes, "read after opening");
+					parts.push(bytes);
+					at += bytes.length;
+				}
+				return { id, head, tail, sealed, content: Buffer.concat(parts) };
+			} catch (error) {
+				if (!StreambedError.is(error, "STREAMBED_TRUNCATED")) throw error;
+			}
+		}
 	}
 
 	/** At the end: opened once more, closed, verified; then with bits flipped. */

@@ -6,6 +6,7 @@
  *     open     appends that were handed over and not answered; after a crash each may be there, whole, or not
  *     early    bytes that were read and whose append nobody was told of yet
  */
+import type { Retention } from "../../src/index.ts";
 import { History } from "./history.ts";
 import { firstDifference, payloadOf } from "./payloads.ts";
 import type { ProducerKnowledge } from "./producer-user.ts";
@@ -28,6 +29,9 @@ interface Placed {
 	readonly number: number;
 }
 
+/** Stands for appends that were dropped before anybody was told of their places. */
+const DROPPED = -1;
+
 /** The state of a shard, all of it: one byte that is lost, moved, changed or doubled makes it another one. */
 export interface FoundStream {
 	readonly id: string;
@@ -38,9 +42,20 @@ export interface FoundStream {
 	readonly content: Uint8Array;
 }
 
+/** What a stream was made with that takes data away, and the time by which that is judged: one that no step changes. */
+export interface ModelRules {
+	readonly retention: Retention;
+	now(): number;
+}
+
 /** One stream, from its creation to its deletion. */
 export class StreamModel {
 	readonly name: string;
+	readonly #rules: ModelRules | undefined;
+	/** When each append was handed over, by its number. */
+	readonly #calledMs = new Map<number, number>();
+	/** Heads that retention moved to, as far as anybody saw. */
+	retained = 0;
 	id: string | undefined;
 	created = false;
 	deleteAsked = false;
@@ -62,8 +77,9 @@ export class StreamModel {
 	/** Tails that were told and not yet compared with the ends of appends. */
 	#borders: number[] = [];
 
-	constructor(name: string) {
+	constructor(name: string, rules?: ModelRules) {
 		this.name = name;
+		this.#rules = rules;
 	}
 
 	/** Where the appends end that somebody was told of. */
@@ -89,6 +105,7 @@ export class StreamModel {
 
 	handedOver(attempt: Attempt): void {
 		if (attempt.bytes > 0) this.#open.set(attempt.number, attempt);
+		if (this.#rules !== undefined) this.#calledMs.set(attempt.number, this.#rules.now());
 	}
 
 	headAsked(head: number, called: number): void {
@@ -147,16 +164,41 @@ export class StreamModel {
 	}
 
 	sawHead(head: number, called: number, answered: number): void {
-		if (!this.#heads.has(head)) this.fail(`the head is at ${head}, and nobody asked for that`);
+		this.#checkHead(head);
 		const asked = this.#heads.get(head) as number;
 		if (head > this.head) this.history.moved(head, asked, Number.POSITIVE_INFINITY);
 		this.head = Math.max(this.head, head);
 		this.history.sawHead(head, called, answered);
 	}
 
-	/** Tells whether the head may be there: it was asked for. */
-	mayHaveHead(head: number): boolean {
-		return this.#heads.has(head);
+	/** Somebody who may be behind saw the head there: it was asked for, or retention may have moved it. */
+	toldHead(head: number): void {
+		this.#checkHead(head);
+	}
+
+	/** Judges a head that nobody asked for: retention moves it to the ends of appends, and takes nothing that it promised to keep. */
+	#checkHead(head: number): void {
+		if (this.#heads.has(head)) return;
+		const rules = this.#rules;
+		if (rules === undefined) this.fail(`the head is at ${head}, and nobody asked for that`);
+		const { ageMs, bytes, maxBytes } = rules.retention;
+		this.toldTail(head);
+		this.#heads.set(head, -1);
+		this.retained++;
+		if (maxBytes !== undefined) return;
+		for (const { from, to, number } of [...this.#log, ...this.#ahead.values()]) {
+			const called = this.#calledMs.get(number);
+			if (ageMs === undefined || called === undefined || from >= head || to <= this.head) continue;
+			const age = rules.now() - called;
+			if (age < ageMs) this.fail(`retention dropped ${from} to ${to}, ${age} ms old: younger than ${ageMs} ms`);
+		}
+		// Appends that nobody was told of may have been stored as well.
+		let highest = Math.max(this.#told, this.tail);
+		for (const { to } of this.#ahead.values()) highest = Math.max(highest, to);
+		for (const open of this.#open.values()) highest += open.bytes;
+		if (bytes !== undefined && highest - head < bytes) {
+			this.fail(`retention left ${highest - head} bytes behind the head at ${head}: less than ${bytes}`);
+		}
 	}
 
 	// Bytes
@@ -201,6 +243,10 @@ export class StreamModel {
 		for (let index = this.#indexAt(from); at < end; index++) {
 			const placed = this.#log[index] as Placed;
 			const to = Math.min(end, placed.to);
+			if (placed.number === DROPPED) {
+				at = to;
+				continue;
+			}
 			const wanted = payloadOf(placed.number, placed.to - placed.from).subarray(at - placed.from, to - placed.from);
 			const wrong = firstDifference(bytes.subarray(at - from, to - from), wanted);
 			if (wrong >= 0) {
@@ -248,7 +294,7 @@ export class StreamModel {
 	found({ id, head, tail, sealed, content }: FoundStream): void {
 		if (this.id !== undefined && id !== this.id) this.fail(`it has another id: ${id}, not ${this.id}`);
 		if (head < this.head) this.fail(`a truncation is undone: the head is at ${head}, it was at ${this.head}`);
-		if (!this.#heads.has(head)) this.fail(`the head is at ${head}, and nobody asked for that`);
+		this.#checkHead(head);
 		if (this.sealed && !sealed) this.fail("a seal is undone");
 		if (sealed && this.#sealCalled === undefined) this.fail("it is sealed, and nobody asked for that");
 		const { promised } = this;
@@ -272,11 +318,13 @@ export class StreamModel {
 
 	/** Finds out which unanswered appends the bytes behind the known ones are. */
 	#place(from: number, content: Uint8Array, tail: number): void {
-		if (from === tail) return;
 		if (from > this.tail) {
-			// The bytes were dropped by a truncation that was asked for: which appends they were does not matter any more.
-			this.#log.push({ from: this.tail, to: from, number: -1 });
+			// The bytes were dropped: which appends they were, and where these ended, does not matter any more.
+			this.#borders = this.#borders.filter((border) => border <= this.tail || border >= from);
+			for (const placed of [...this.#ahead.values()]) if (placed.from < from) this.#ahead.delete(placed.from);
+			this.#log.push({ from: this.tail, to: from, number: DROPPED });
 		}
+		if (from === tail) return this.#join();
 		const order = this.#match(content, from, 0, [...this.#open.values()]);
 		if (order === undefined) {
 			this.fail(`the bytes from ${from} to ${tail} are no sequence of whole appends that were handed over`);

@@ -1,11 +1,11 @@
 /** `streambed create`: makes a stream. */
 import { fail } from "../../core/errors.ts";
 import { describe } from "../../core/options.ts";
-import { resolveStreamConfig, type StreamOptions } from "../../core/stream-config.ts";
+import { type Retention, resolveStreamConfig, type StreamOptions } from "../../core/stream-config.ts";
 import { type CommandContext, type CommandSpec, type OptionValues, streamArgument, textOption } from "../command.ts";
 import { withStream } from "../open-store.ts";
 import { unsupported } from "../program.ts";
-import { parseCount, parseSize } from "../units.ts";
+import { parseCount, parseDuration, parseSize } from "../units.ts";
 
 /** Makes a stream, and its store if there is none yet. */
 export const create: CommandSpec = {
@@ -18,18 +18,20 @@ export const create: CommandSpec = {
 		{ flags: "--if-missing", help: "succeed if it exists with the same settings" },
 		{ flags: "--kind <kind>", help: "bytes (default)" },
 		{ flags: "--shards <n>", help: "1 (default): a byte stream has one shard" },
-		{ flags: "--segment-bytes <size>", help: "size of its files, 64KiB to 1GiB (default 64MiB)" },
+		{ flags: "--segment-bytes <size>", help: "size of its files, up to 1GiB (default 64MiB)" },
+		{ flags: "--retention <age>", help: "older data goes, younger stays: 7d, 12h" },
+		{
+			flags: "--retention-bytes <size>",
+			help: "data beyond it goes, if not too young",
+		},
+		{ flags: "--retention-max-bytes <size>", help: "data beyond it goes, however young" },
 		{ flags: "--tag <name=value>", help: "a label; may be repeated", repeated: true },
 	],
-	later: [
-		{ flags: "--retention <age>", needs: "retention" },
-		{ flags: "--retention-bytes <size>", needs: "retention" },
-		{ flags: "--retention-max-bytes <size>", needs: "retention" },
-	],
+	later: [],
 	examples: [
 		"streambed create cam/raw",
 		"streambed create ./data/cam/raw --if-missing",
-		"streambed create cam/raw --segment-bytes 256MiB --tag site=north --json",
+		"streambed create cam/raw --retention 7d --retention-max-bytes 50GiB --json",
 	],
 	exits: {
 		2: "wrong name or option",
@@ -66,7 +68,19 @@ function configOf(options: OptionValues): StreamOptions {
 		kind,
 		...(shards === undefined ? {} : { shards: parseCount(shards, "--shards", 1) }),
 		...(segmentBytes === undefined ? {} : { segmentBytes: parseSize(segmentBytes, "--segment-bytes") }),
+		retention: retentionOf(options),
 		...(options.tag === undefined ? {} : { tags: tagsOf(options.tag) }),
+	};
+}
+
+function retentionOf(options: OptionValues): Retention {
+	const age = textOption(options, "retention");
+	const bytes = textOption(options, "retentionBytes");
+	const maxBytes = textOption(options, "retentionMaxBytes");
+	return {
+		...(age === undefined ? {} : { ageMs: parseDuration(age, "--retention") }),
+		...(bytes === undefined ? {} : { bytes: parseSize(bytes, "--retention-bytes") }),
+		...(maxBytes === undefined ? {} : { maxBytes: parseSize(maxBytes, "--retention-max-bytes") }),
 	};
 }
 

@@ -1,8 +1,9 @@
 /** `streambed info`: shows one stream. */
+import type { Retention } from "../../core/stream-config.ts";
 import { type CommandContext, type CommandSpec, streamArgument } from "../command.ts";
 import { withStream } from "../open-store.ts";
 import { printable } from "../printable.ts";
-import { formatBytes, formatCount, formatTime } from "../units.ts";
+import { formatBytes, formatCount, formatDuration, formatTime } from "../units.ts";
 
 /** Shows what is known of a stream. */
 export const info: CommandSpec = {
@@ -33,6 +34,8 @@ async function run(context: CommandContext, [address = ""]: readonly string[]): 
 			["durability", durability],
 			["segments of", formatBytes(segmentBytes)],
 		];
+		const rules = retentionText(retention);
+		if (rules !== "") rows.push(["retention", rules]);
 		for (const [tag, value] of Object.entries(tags)) rows.push(["tag", printable(`${tag}=${value}`)]);
 		for (const shard of shards) {
 			if (shards.length > 1) rows.push(["shard", String(shard.shard)]);
@@ -44,4 +47,12 @@ async function run(context: CommandContext, [address = ""]: readonly string[]): 
 		const lines = rows.map(([key, value]) => `  ${key.padEnd(width)}   ${value}`);
 		await context.out.line([`${name}   ${kind}${sealed ? ", sealed" : ""}`, ...lines].join("\n"));
 	});
+}
+
+function retentionText({ ageMs, bytes, maxBytes }: Retention): string {
+	const rules: string[] = [];
+	if (ageMs !== undefined) rules.push(formatDuration(ageMs));
+	if (bytes !== undefined) rules.push(formatBytes(bytes));
+	if (maxBytes !== undefined) rules.push(`at most ${formatBytes(maxBytes)}`);
+	return rules.join(", ");
 }

@@ -12,6 +12,7 @@ import type { StreamLog } from "../../log/stream-log.ts";
 import type { EngineStats, ListQuery, StreamInfo, StreamSummary } from "../contract.ts";
 import type { Manifest } from "../manifest.ts";
 import { Catalog, encodeDescriptor, type StoredStream } from "./catalog.ts";
+import { IdleStreams } from "./idle-streams.ts";
 import { LocalStream, type Opener } from "./local-stream.ts";
 import { settleFolder } from "./moved-folder.ts";
 
@@ -21,7 +22,7 @@ export const localManifest: Manifest = Object.freeze({
 	persistent: true,
 	kinds: ["bytes"],
 	densePositions: true,
-	retention: false,
+	retention: true,
 	producers: true,
 	multipart: false,
 	readersBesideOwner: true,
@@ -34,6 +35,7 @@ export class LocalEngine {
 	readonly log: LogStore;
 	readonly #catalog: Catalog;
 	readonly #random: Random;
+	readonly #idle: IdleStreams;
 	/** Creating, updating, opening and deleting of one address happen one after the other. */
 	readonly #turns = new Map<string, Promise<unknown>>();
 
@@ -41,6 +43,8 @@ export class LocalEngine {
 		this.log = log;
 		this.#random = random;
 		this.#catalog = new Catalog(log.disk, log.root);
+		this.#idle = new IdleStreams(log, this.#catalog, (address) => this.#turn(address, () => this.#retain(address)));
+		log.retention.idle = () => this.#idle.look();
 	}
 
 	get durability(): "sync" | "os" {
@@ -74,12 +78,26 @@ export class LocalEngine {
 	async #open(address: StreamAddress, opener: Opener): Promise<LocalStream> {
 		const stored = await this.#stored(address);
 		const stream = this.#streamOf(stored);
-		const shards: ShardLog[] = [];
-		for (let number = 0; number < stored.shards; number++) shards.push(await this.log.shard(stream, number));
+		stream.held = true;
+		const shards = await this.#shards(stored, stream);
 		const identity = { address, id: stored.id, opener };
 		const info = (): Promise<StreamInfo> =>
 			this.#info(address, shards).catch((error) => Promise.reject(ioError(error, formatAddress(address))));
 		return new LocalStream(this.log, stream, shards, identity, info);
+	}
+
+	/** Opens a stream that nobody has open, for its retention, which is done at opening. */
+	async #retain(address: StreamAddress): Promise<StreamLog> {
+		const stored = await this.#stored(address);
+		const stream = this.#streamOf(stored);
+		await this.#shards(stored, stream);
+		return stream;
+	}
+
+	async #shards(stored: StoredStream, stream: StreamLog): Promise<ShardLog[]> {
+		const shards: ShardLog[] = [];
+		for (let number = 0; number < stored.shards; number++) shards.push(await this.log.shard(stream, number));
+		return shards;
 	}
 
 	/** Finds a stream; one whose folder was moved or copied here is made a stream of this address first. */
@@ -99,6 +117,7 @@ export class LocalEngine {
 			folder: stored.folder,
 			kind: stored.kind,
 			segmentBytes: stored.segmentBytes,
+			retention: stored.retention,
 		});
 	}
 
@@ -133,9 +152,11 @@ export class LocalEngine {
 			const next = { ...stored, ...config };
 			await replaceFile(this.log.disk, path, encodeDescriptor(next, this.log.identity.id, stored.descriptor));
 			const stream = this.#streamOf(next);
-			stream.segmentBytes = config.segmentBytes;
-			const logs: ShardLog[] = [];
-			for (let number = 0; number < shards; number++) logs.push(await this.log.shard(stream, number));
+			stream.held = true;
+			stream.configure(config);
+			if (change.retention !== undefined) this.log.retention.confirm(stream);
+			const logs = await this.#shards(next, stream);
+			for (const shard of logs) await this.log.retention.examine(shard);
 			return await this.#info(address, logs);
 		});
 	}

@@ -99,6 +99,7 @@ class ReadEngine implements Engine {
 			journalBytes: 0,
 			journalLiveBytes: 0,
 			checkpoints: 0,
+			retention: { freedSegments: 0, freedBytes: 0, clockStepped: false },
 			disk: { reads, readBytes, writes, writtenBytes, syncs },
 			recovery: this.#readable.recovery,
 		};

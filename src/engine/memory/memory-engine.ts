@@ -17,6 +17,7 @@ import {
 	type StreamSummary,
 } from "../contract.ts";
 import type { Durability, Manifest } from "../manifest.ts";
+import { MemoryRetention } from "./memory-retention.ts";
 import { MemoryRounds } from "./memory-rounds.ts";
 import { MemoryShard } from "./memory-shard.ts";
 
@@ -26,7 +27,7 @@ export const memoryManifest: Manifest = Object.freeze({
 	persistent: false,
 	kinds: ["bytes"],
 	densePositions: true,
-	retention: false,
+	retention: true,
 	producers: true,
 	multipart: false,
 	readersBesideOwner: false,
@@ -55,6 +56,7 @@ class MemoryEngine implements Engine {
 	readonly #random: Random;
 	readonly #firstPosition: number;
 	readonly #rounds: MemoryRounds;
+	readonly #retention: MemoryRetention;
 	readonly #streams = new Map<string, MemoryStream>();
 
 	constructor(options: MemoryOptions) {
@@ -63,6 +65,7 @@ class MemoryEngine implements Engine {
 		this.#random = options.random ?? systemRandom;
 		this.#firstPosition = options.firstPosition ?? 0;
 		this.#rounds = new MemoryRounds(this.#limits, this.#clock);
+		this.#retention = new MemoryRetention(this.#clock, () => this.#streams.values());
 	}
 
 	get appendBytes(): number {
@@ -75,6 +78,7 @@ class MemoryEngine implements Engine {
 		if (this.#streams.has(name)) throw fail("EXISTS", `stream ${name} exists already`);
 		const shard = new MemoryShard(name, this.#rounds, this.#firstPosition);
 		const stream = new MemoryStream(address, newUuid(this.#random), config, this.#clock.now(), shard);
+		shard.appended = () => this.#retention.apply(stream);
 		this.#streams.set(name, stream);
 		return stream;
 	}
@@ -98,6 +102,8 @@ class MemoryEngine implements Engine {
 	async updateStream(address: StreamAddress, change: StreamUpdate): Promise<StreamInfo> {
 		const stream = this.#find(address);
 		stream.config = applyUpdate(stream.config, change);
+		if (change.retention !== undefined) stream.confirmedMs = this.#retention.confirm();
+		this.#retention.apply(stream);
 		return await stream.info();
 	}
 
@@ -119,6 +125,7 @@ class MemoryEngine implements Engine {
 			journalBytes: 0,
 			journalLiveBytes: 0,
 			checkpoints: 0,
+			retention: this.#retention.stats(),
 			disk: { reads: 0, readBytes: 0, writes: 0, writtenBytes: 0, syncs: 0 },
 			recovery: { clean: true, rounds: 0, redoneBytes: 0, tailCutBytes: 0 },
 		};
@@ -132,6 +139,7 @@ class MemoryEngine implements Engine {
 	async close(): Promise<void> {
 		if (this.#rounds.closed) return await this.#rounds.drained();
 		this.#rounds.closed = true;
+		this.#retention.stop();
 		await this.#rounds.drained();
 		for (const stream of this.#streams.values()) stream.memory.end(this.#rounds.closedError());
 		this.#streams.clear();
@@ -154,6 +162,8 @@ class MemoryStream implements EngineStream {
 	readonly id: string;
 	readonly memory: MemoryShard;
 	config: StreamConfig;
+	/** When its retention was last set, on the monotonic clock. */
+	confirmedMs = Number.NEGATIVE_INFINITY;
 	readonly #createdAt: number;
 
 	constructor(address: StreamAddress, id: string, config: StreamConfig, createdAt: number, memory: MemoryShard) {

@@ -8,6 +8,8 @@ import { abortError } from "../../core/abort.ts";
 import { fail, type StreambedError } from "../../core/errors.ts";
 import type { PositionQuery } from "../../core/location.ts";
 import { type AcceptedAppend, Producers, type ProducerTriple, type TakenEpoch } from "../../core/producers.ts";
+import { type RetainedPieces, retainedHead } from "../../core/retention.ts";
+import type { Retention } from "../../core/stream-config.ts";
 import type {
 	Appended,
 	Completion,
@@ -53,6 +55,8 @@ export class MemoryShard implements EngineShard {
 	#sealing = false;
 	#sealed = false;
 	#deleted = false;
+	/** Called after each append. */
+	appended: () => void = () => {};
 
 	constructor(name: string, rounds: MemoryRounds, firstPosition: number) {
 		this.#name = name;
@@ -175,9 +179,42 @@ export class MemoryShard implements EngineShard {
 		this.#assertUsable();
 		if (position <= this.#head) return this.#head;
 		if (position > this.#tail) throw this.#outOfRange(position);
+		this.#moveHead(position);
+		return position;
+	}
+
+	/** Drops what retention says; returns the bytes. */
+	retain(retention: Retention, ageNow: number | undefined): number {
+		const { head } = retainedHead(retention, this.#pieces(), ageNow) ?? { head: this.#head };
+		const dropped = head - this.#head;
+		if (dropped > 0) this.#moveHead(head);
+		return dropped;
+	}
+
+	#moveHead(position: number): void {
 		this.#entries.splice(0, this.#indexOf(position));
 		this.#head = position;
-		return position;
+	}
+
+	/** The appends as retention sees them: each is a piece. */
+	#pieces(): RetainedPieces {
+		const entries = this.#entries;
+		const startOf = (index: number): number => entries[index]?.offset ?? this.#tail;
+		const newest = Math.max(this.#head, entries.at(-1)?.offset ?? this.#head);
+		return {
+			head: this.#head,
+			borderBefore: (time) => Math.max(this.#head, startOf(lowerBound(entries, (each) => each.time >= time))),
+			borderLeaving: (bytes) => {
+				// The first append that begins too late to be the first that stays.
+				const after = lowerBound(entries, ({ offset }) => this.#tail - offset < bytes);
+				return Math.max(this.#head, entries[after - 1]?.offset ?? this.#head);
+			},
+			borderWithin: (bytes) =>
+				Math.min(
+					newest,
+					Math.max(this.#head, startOf(lowerBound(entries, ({ offset }) => this.#tail - offset <= bytes))),
+				),
+		};
 	}
 
 	async seal(): Promise<number> {
@@ -262,6 +299,7 @@ export class MemoryShard implements EngineShard {
 		const result: Appended = { from: entry.offset, to: this.#tail, duplicate: false };
 		completion.done(result.from, result.to, result.duplicate);
 		this.#wake();
+		this.appended();
 	}
 
 	#wake(): void {

@@ -1,0 +1,119 @@
+/**
+ * Retention of streams that nobody has opened since the store was: walks the folders, a few streams a second, and opens
+ * only those of which something has to go, for as long as that takes. When the next one is due is remembered, so that a
+ * walk over streams that are not touches no file of theirs.
+ */
+import { join } from "node:path/posix";
+import { addressOfFolder, type StreamAddress } from "../../core/names.ts";
+import { parseUuid } from "../../core/random.ts";
+import type { LogStore } from "../../log/log-store.ts";
+import { retainedSegments } from "../../log/retained-segments.ts";
+import { hasRules } from "../../log/retention.ts";
+import { ShardFiles } from "../../log/shard-files.ts";
+import { walkFolders } from "../../log/stream-folder.ts";
+import type { StreamLog } from "../../log/stream-log.ts";
+import type { Catalog, StoredStream } from "./catalog.ts";
+
+/** Streams whose files are looked at in one look, and folders gone through. */
+const STREAMS_PER_LOOK = 32;
+const FOLDERS_PER_LOOK = 2000;
+/** A stream is looked at again after this time at the latest: its settings may have changed under another owner of its folder. */
+const AGAIN_MS = 3_600_000;
+/** Pause between two walks over all folders, and between two looks at a stream that somebody has open. */
+const PAUSE_MS = 10_000;
+
+/** The streams that are not open. */
+export class IdleStreams {
+	readonly #log: LogStore;
+	readonly #catalog: Catalog;
+	readonly #retain: (address: StreamAddress) => Promise<StreamLog>;
+	/** When a folder's stream has to be looked at again, on the monotonic clock. */
+	#due = new Map<string, number>();
+	#seen = new Map<string, number>();
+	#walk: AsyncGenerator<string> | undefined;
+	#nextWalkMs = Number.NEGATIVE_INFINITY;
+
+	constructor(log: LogStore, catalog: Catalog, retain: (address: StreamAddress) => Promise<StreamLog>) {
+		this.#log = log;
+		this.#catalog = catalog;
+		this.#retain = retain;
+	}
+
+	/** Goes on with the walk for a bounded amount of work. */
+	async look(): Promise<void> {
+		const now = this.#log.clock.monotonic();
+		if (this.#walk === undefined && now < this.#nextWalkMs) return;
+		this.#walk ??= walkFolders(this.#log.disk, this.#catalog.streams);
+		const opened: StreamLog[] = [];
+		let streams = STREAMS_PER_LOOK;
+		for (let folders = FOLDERS_PER_LOOK; folders > 0 && streams > 0; folders--) {
+			const { done, value: folder } = await this.#walk.next();
+			if (done === true) {
+				this.#endWalk(now);
+				break;
+			}
+			const due = this.#due.get(folder) ?? now;
+			this.#seen.set(folder, due);
+			if (due > now) continue;
+			streams--;
+			// A stream that cannot be read is looked at again as any other.
+			const next = await this.#lookAt(folder, now, opened).catch(() => now + AGAIN_MS);
+			this.#seen.set(folder, Math.min(next, now + AGAIN_MS));
+		}
+		if (opened.length > 0) await this.#settle(opened);
+	}
+
+	/** Only folders that are still there are remembered. */
+	#endWalk(now: number): void {
+		this.#walk = undefined;
+		this.#due = this.#seen;
+		this.#seen = new Map();
+		this.#nextWalkMs = now + PAUSE_MS;
+	}
+
+	/** Looks at one stream; returns when to do so again. */
+	async #lookAt(folder: string, now: number, opened: StreamLog[]): Promise<number> {
+		const address = addressOfFolder(folder);
+		const stored = address && (await this.#catalog.find(address));
+		if (stored === undefined) return Number.POSITIVE_INFINITY;
+		if (this.#log.isOpen(stored.id)) return now + PAUSE_MS;
+		// Opening or updating it looks at its retention as well.
+		if (!hasRules(stored.retention)) return Number.POSITIVE_INFINITY;
+		let next = Number.POSITIVE_INFINITY;
+		for (let number = 0; number < stored.shards; number++) {
+			const wait = await this.#waitOf(stored, number);
+			if (wait <= 0) {
+				opened.push(await this.#retain(stored.address));
+				return now + PAUSE_MS;
+			}
+			next = Math.min(next, now + wait);
+		}
+		return next;
+	}
+
+	/** Milliseconds until something of a shard has to go; 0 if it has to now. */
+	async #waitOf(stored: StoredStream, number: number): Promise<number> {
+		const { disk, reader, retention } = this.#log;
+		const ids = [stored.id, ...stored.origins].map((id) => parseUuid(id)).filter((id) => id !== undefined);
+		const files = new ShardFiles(disk, reader, join(this.#catalog.streams, stored.folder, String(number)), ids, number);
+		await files.list();
+		const { tail, state, lastTime, damage } = await files.openTail();
+		const newest = files.segments.at(-1);
+		if (damage !== undefined || newest === undefined) return Number.POSITIVE_INFINITY;
+		newest.lastTime = lastTime ?? undefined;
+		await retention.learn(stored.retention, files);
+		const extent = { head: state.head, tail, idle: true };
+		if (retention.plan(stored.retention, retainedSegments(files.segments, extent)) !== undefined) return 0;
+		const { ageMs } = stored.retention;
+		if (ageMs === undefined || tail === state.head) return Number.POSITIVE_INFINITY;
+		const oldest = files.segments.find((segment) => segment.lastTime !== undefined)?.lastTime;
+		return Math.max(1, (oldest ?? 0) + ageMs + 1 - this.#log.clock.now());
+	}
+
+	/** Waits until what had to go is gone, then closes what was opened for it. */
+	async #settle(opened: readonly StreamLog[]): Promise<void> {
+		await this.#log.committer.idle();
+		if (!(await this.#log.writeBehind.flush())) return;
+		for (const stream of opened) this.#log.closeIdle(stream);
+	}
+}

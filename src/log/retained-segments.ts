@@ -1,0 +1,100 @@
+/** The segments of a shard as retention sees them: where they end, and when the last append of each came. */
+import { StreambedError } from "../core/errors.ts";
+import type { RetainedPieces } from "../core/retention.ts";
+import { isData } from "./frame-walk.ts";
+import type { Segment } from "./segment.ts";
+import { decodeSegmentHeader, SEGMENT_HEADER_BYTES } from "./segment-header.ts";
+import type { SegmentReader } from "./segment-reader.ts";
+import type { ShardFiles } from "./shard-files.ts";
+
+/** Bounds of a shard, of what is durable. */
+export interface ShardExtent {
+	readonly head: number;
+	readonly tail: number;
+	/** Nothing has been accepted that is not durable: the newest segment may be closed and dropped. */
+	readonly idle: boolean;
+}
+
+/** Pieces of a shard; a segment whose last time is not known goes with a later one. */
+export function retainedSegments(segments: readonly Segment[], { head, tail, idle }: ShardExtent): RetainedPieces {
+	const durable = segments.filter(({ base }) => base <= tail);
+	const newest = durable.at(-1)?.base ?? head;
+	/** Calls `visit` with each border above the head and the last time below it, lowest first. */
+	const borders = (visit: (border: number, lastTime: number | undefined) => void): void => {
+		durable.forEach((segment, index) => {
+			const next = durable[index + 1];
+			if (next !== undefined && next.base > head) visit(next.base, segment.lastTime);
+			if (next === undefined && idle && tail > head) visit(tail, segment.lastTime);
+		});
+	};
+	return {
+		head,
+		borderBefore: (time) => {
+			let found = head;
+			borders((border, lastTime) => {
+				if (lastTime !== undefined && lastTime < time) found = border;
+			});
+			return found;
+		},
+		borderLeaving: (bytes) => {
+			let found = head;
+			borders((border) => {
+				if (tail - border >= bytes) found = border;
+			});
+			return found;
+		},
+		borderWithin: (bytes) => {
+			let found = head;
+			borders((border) => {
+				if (tail - found > bytes && border <= newest) found = border;
+			});
+			return found;
+		},
+	};
+}
+
+/**
+ * Finds out the last times of closed segments, oldest first, up to the first that is not older than `before`: all behind
+ * it are younger still. Returns how many files were read.
+ */
+export async function learnLastTimes(files: ShardFiles, before: number): Promise<number> {
+	let reads = 0;
+	const segments = [...files.segments];
+	for (let index = 0; index + 1 < segments.length; index++) {
+		const segment = segments[index] as Segment;
+		const next = segments[index + 1] as Segment;
+		if (segment.lastTime === undefined && segment.created && next.created) {
+			reads++;
+			const bound = await beginOf(files.reader, next);
+			// Whether it was closed long after its last append matters only where that bound says too little.
+			const known = bound !== undefined && bound < before ? bound : await lastAppendOf(files, segment);
+			segment.lastTime ??= known ?? bound;
+		}
+		if (segment.lastTime !== undefined && segment.lastTime >= before) break;
+	}
+	return reads;
+}
+
+/** When a segment was begun, which is not before the last append of the one before it; `undefined` if it is damaged. */
+async function beginOf(reader: SegmentReader, segment: Segment): Promise<number | undefined> {
+	const bytes = new Uint8Array(SEGMENT_HEADER_BYTES);
+	const header = decodeSegmentHeader(bytes.subarray(0, await reader.read(segment.path, bytes, 0)));
+	if (header === undefined || header === "version" || header.base !== segment.base) return undefined;
+	return header.createdAt;
+}
+
+/** Ingestion time of the last append in a closed segment; `undefined` if its end is damaged. */
+async function lastAppendOf(files: ShardFiles, segment: Segment): Promise<number | undefined> {
+	try {
+		const { entries } = await files.prepare(segment);
+		for (let number = entries.length - 1; number >= 0; number--) {
+			const { frames, bad } = await files.reader.block(segment, number);
+			if (bad.length > 0) return undefined;
+			const last = frames.findLast(({ header }) => isData(header));
+			if (last !== undefined) return last.header.time;
+		}
+	} catch (error) {
+		if (!StreambedError.is(error, "STREAMBED_CORRUPT")) throw error;
+	}
+	return undefined;
+}
