@@ -49,6 +49,8 @@ export type Verdict<T> =
 /** State of one producer. */
 export class Producer<T> {
 	readonly id: string;
+	/** The same in UTF-8. */
+	readonly idBytes: Uint8Array;
 	/** Highest epoch taken, or used by an accepted append. */
 	epoch = -1;
 	/** The same of what is durable. */
@@ -62,6 +64,7 @@ export class Producer<T> {
 
 	constructor(id: string) {
 		this.id = id;
+		this.idBytes = new TextEncoder().encode(id);
 	}
 
 	/** Appends in flight. */

@@ -20,16 +20,24 @@ export interface EntryTriple {
 	readonly to: number;
 }
 
-/** Encodes a producer extension. */
-export function encodeTriple({ id, epoch, sequence }: ProducerTriple): Uint8Array {
-	const name = new TextEncoder().encode(id);
-	const bytes = new Uint8Array(padded(TRIPLE_ID_AT + name.length));
-	const view = viewOf(bytes);
-	writeU64(view, 0, epoch);
-	writeU64(view, 8, sequence);
-	view.setUint8(16, name.length);
-	bytes.set(name, TRIPLE_ID_AT);
-	return bytes;
+/** Bytes of a producer extension. */
+export function tripleBytes(idBytes: Uint8Array): number {
+	return padded(TRIPLE_ID_AT + idBytes.length);
+}
+
+/** Writes a producer extension at `at`, padding included. */
+export function writeTriple(
+	bytes: Uint8Array,
+	view: DataView,
+	at: number,
+	triple: { readonly idBytes: Uint8Array; readonly epoch: number; readonly sequence: number },
+): void {
+	const { idBytes, epoch, sequence } = triple;
+	writeU64(view, at, epoch);
+	writeU64(view, at + 8, sequence);
+	view.setUint8(at + 16, idBytes.length);
+	bytes.set(idBytes, at + TRIPLE_ID_AT);
+	bytes.fill(0, at + TRIPLE_ID_AT + idBytes.length, at + tripleBytes(idBytes));
 }
 
 /** The triples in the table of a checked data frame at `at`, in the order of its entries; stops at what is none. */
@@ -37,7 +45,7 @@ export function* triplesOf(bytes: Uint8Array, at: number, header: FrameHeader): 
 	const table = at + FRAME_HEADER_BYTES + header.payloadBytes;
 	const end = table + header.tableBytes;
 	let extension = table + header.entries * ENTRY_BYTES;
-	if (extension === end) return;
+	if (extension === end || end > bytes.length) return;
 	const view = viewOf(bytes);
 	let from = 0;
 	for (let entry = table; entry < table + header.entries * ENTRY_BYTES; entry += ENTRY_BYTES) {

@@ -21,9 +21,8 @@ const ANSWER_BYTES = 16;
 /** Encodes all that is durable. */
 export function encodeProducers(streamId: Uint8Array, producers: Producers<unknown>): Uint8Array {
 	const durable = [...producers.all].filter(({ durableEpoch }) => durableEpoch >= 0);
-	const ids = durable.map(({ id }) => new TextEncoder().encode(id));
-	const sizes = durable.map(({ window }, index) => {
-		const head = padded(ID_AT + (ids[index] as Uint8Array).length);
+	const sizes = durable.map(({ idBytes, window }) => {
+		const head = padded(ID_AT + idBytes.length);
 		return head + window.runs.length * RUN_BYTES + window.count * ANSWER_BYTES;
 	});
 	const bytes = new Uint8Array(sizes.reduce((sum, size) => sum + size, HEADER_BYTES));
@@ -34,7 +33,7 @@ export function encodeProducers(streamId: Uint8Array, producers: Producers<unkno
 	view.setUint32(32, durable.length, true);
 	let at = HEADER_BYTES;
 	for (const [index, producer] of durable.entries()) {
-		encodeProducer(bytes, view, at, producer, ids[index] as Uint8Array);
+		encodeProducer(bytes, view, at, producer);
 		at += sizes[index] as number;
 	}
 	view.setUint32(8, checksum(bytes.subarray(12)), true);
@@ -45,15 +44,14 @@ function encodeProducer(
 	bytes: Uint8Array,
 	view: DataView,
 	start: number,
-	{ durableEpoch, window }: Producer<unknown>,
-	id: Uint8Array,
+	{ idBytes, durableEpoch, window }: Producer<unknown>,
 ): void {
 	writeU64(view, start, durableEpoch);
 	view.setUint32(start + 8, window.runs.length, true);
 	view.setUint32(start + 12, window.count, true);
-	view.setUint8(start + 16, id.length);
-	bytes.set(id, start + ID_AT);
-	let at = start + padded(ID_AT + id.length);
+	view.setUint8(start + 16, idBytes.length);
+	bytes.set(idBytes, start + ID_AT);
+	let at = start + padded(ID_AT + idBytes.length);
 	for (const { epoch, first, count } of window.runs) {
 		writeU64(view, at, epoch);
 		writeU64(view, at + 8, first);

@@ -18,7 +18,7 @@ import {
 	type ShardBounds,
 	type SubmitOptions,
 } from "../core/shard.ts";
-import { encodeTriple } from "./entry-extension.ts";
+import { tripleBytes } from "./entry-extension.ts";
 import { FrameType, frameHeaderCrc, frameTimeAt, HeadReason, type ShardState } from "./frame.ts";
 import type { LogHost } from "./log-host.ts";
 import { outOfRange, truncated } from "./range-errors.ts";
@@ -158,22 +158,28 @@ export class ShardLog {
 			});
 			return at;
 		}
-		const extension = producer === undefined ? undefined : encodeTriple(producer);
-		const extensionBytes = extension === undefined ? 0 : extension.length;
+		const extensionBytes = producer === undefined ? 0 : this.#extensionBytes(producer);
 		if (!this.memory.extend(payload, bytes, extensionBytes, completion)) {
 			const now = this.#closeOldSegment(at);
 			this.memory.append(payload, bytes, extensionBytes, at, this.#rollState(), completion);
 			if (now !== undefined) (this.files.segments.at(-1) as Segment).since ??= now;
 			this.#host.dirty(this);
 		}
-		if (producer !== undefined && extension !== undefined) {
-			const frame = this.memory.lastUnsettled as MemoryFrame;
-			extendEntry(frame, extension, this.owner.producers.table.accept(producer, at, at + bytes, frame));
-		}
+		if (producer !== undefined) this.#noteProducer(producer, at, bytes);
 		this.#acceptedTail += bytes;
 		const { admission } = this.#host;
 		if (admission.bytes >= admission.mark) this.#host.markReached();
 		return at;
+	}
+
+	#extensionBytes({ id }: ProducerTriple): number {
+		return tripleBytes(this.owner.producers.table.get(id).idBytes);
+	}
+
+	/** The entry added last is the producer's. */
+	#noteProducer(producer: ProducerTriple, at: number, bytes: number): void {
+		const frame = this.memory.lastUnsettled as MemoryFrame;
+		extendEntry(frame, this.owner.producers.table.accept(producer, at, at + bytes, frame));
 	}
 
 	/** Answers an append that its producer has made before, or may not make; `undefined` if it is a new one. */

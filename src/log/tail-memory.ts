@@ -9,7 +9,7 @@
 import type { AcceptedAppend } from "../core/producers.ts";
 import { type Completion, copyPayload, type Payload } from "../core/shard.ts";
 import { checksum, viewOf } from "./checksum.ts";
-import { producerEntryWord } from "./entry-extension.ts";
+import { producerEntryWord, tripleBytes, writeTriple } from "./entry-extension.ts";
 import {
 	ENTRY_BYTES,
 	encodeState,
@@ -80,7 +80,6 @@ export interface MemoryFrame {
 export interface Extension {
 	/** Number of the entry in its frame. */
 	readonly entry: number;
-	readonly bytes: Uint8Array;
 	readonly append: AcceptedAppend<MemoryFrame>;
 }
 
@@ -170,10 +169,10 @@ export function addEntry(frame: MemoryFrame, payload: Payload, bytes: number, co
 }
 
 /** Adds the extension of the entry added last; there must be room for it. */
-export function extendEntry(frame: MemoryFrame, bytes: Uint8Array, append: AcceptedAppend<MemoryFrame>): void {
+export function extendEntry(frame: MemoryFrame, append: AcceptedAppend<MemoryFrame>): void {
 	if (frame.extensions === none) frame.extensions = [];
-	frame.extensions.push({ entry: frame.lengths.length - 1, bytes, append });
-	frame.extensionBytes += bytes.length;
+	frame.extensions.push({ entry: frame.lengths.length - 1, append });
+	frame.extensionBytes += tripleBytes(append.producer.idBytes);
 }
 
 /** Puts the payload of a control frame in place. */
@@ -203,10 +202,12 @@ export function closeFrame(frame: MemoryFrame): void {
 function closeExtensions(frame: MemoryFrame, at: number): number {
 	const { chunk, tableBytes } = frame;
 	let to = at;
-	for (const { entry, bytes } of frame.extensions) {
+	for (const { entry, append } of frame.extensions) {
+		const { epoch, sequence } = append;
+		const { idBytes } = append.producer;
 		chunk.view.setUint32(at - tableBytes + entry * ENTRY_BYTES + 4, producerEntryWord, true);
-		chunk.bytes.set(bytes, to);
-		to += bytes.length;
+		writeTriple(chunk.bytes, chunk.view, to, { idBytes, epoch, sequence });
+		to += tripleBytes(idBytes);
 	}
 	frame.tableBytes += frame.extensionBytes;
 	return to;

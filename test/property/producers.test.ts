@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { type AcceptedAppend, Producers, type ProducerTriple } from "../../src/core/producers.ts";
 import { StreambedError } from "../../src/index.ts";
 import { checksum, viewOf } from "../../src/log/checksum.ts";
-import { encodeTriple, producerEntryWord, triplesOf } from "../../src/log/entry-extension.ts";
+import { producerEntryWord, tripleBytes, triplesOf, writeTriple } from "../../src/log/entry-extension.ts";
 import { ENTRY_BYTES, FRAME_HEADER_BYTES, type FrameHeader } from "../../src/log/frame.ts";
 import { decodeEpoch, encodeEpoch } from "../../src/log/producer-epochs.ts";
 import { decodeProducers, encodeProducers } from "../../src/log/producer-file.ts";
@@ -168,6 +168,13 @@ describe("the producers of a stream", () => {
 		expect(producers.check({ id: "p5", epoch: 0, sequence: 1 })).toEqual({ kind: "new" });
 	});
 });
+
+function encodeTriple({ id, ...rest }: ProducerTriple): Uint8Array {
+	const idBytes = new TextEncoder().encode(id);
+	const bytes = new Uint8Array(tripleBytes(idBytes)).fill(0xff);
+	writeTriple(bytes, viewOf(bytes), 0, { idBytes, ...rest });
+	return bytes;
+}
 
 describe("the bytes of producers", () => {
 	it("come back as they were written: triples of some entries of a frame", () => {
