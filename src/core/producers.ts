@@ -263,6 +263,12 @@ export function checkTriple(given: unknown, where: string): ProducerTriple {
 			details: { option: "producer" },
 		});
 	}
+	if ("next" in given) {
+		throw fail("INVALID_OPTION", `${where} must be the triple of one append, not a producer`, {
+			hint: "Pass what its next() gives, and keep that for a retry.",
+			details: { option: "producer" },
+		});
+	}
 	rejectUnknown(given, ["id", "epoch", "sequence"], where);
 	const { id, epoch, sequence } = given as Partial<ProducerTriple>;
 	return {

@@ -156,6 +156,8 @@ function refusalCases(suite: Suite): void {
 			await suite.fails(stream.append(bytesOf("a"), { producer } as object), "STREAMBED_INVALID_OPTION");
 			suite.throws(() => stream.writer({ producer } as object), "STREAMBED_INVALID_OPTION");
 		}
+		const whole = { producer: await stream.producer("whole") };
+		await suite.fails(stream.append(bytesOf("a"), whole as object), "STREAMBED_INVALID_OPTION", { option: "producer" });
 		await suite.fails(stream.append(new Uint8Array(0), { producer: triple(0) }), "STREAMBED_INVALID_OPTION");
 		for (const id of ["", "x".repeat(201), "a\u0000"]) {
 			await suite.fails(stream.producer(id), "STREAMBED_INVALID_OPTION");
