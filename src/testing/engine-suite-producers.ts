@@ -269,6 +269,15 @@ export function producerWriterCases(suite: Suite): void {
 		await suite.holds(stream, bytesOf("a"));
 	});
 
+	test("a writer that has failed goes on failing with the same error, also from the tail on", async ({ stream }) => {
+		const writer = stream.writer({ producer: triple(5) });
+		for (let times = 0; times < 2; times++) {
+			await suite.fails(writer.write(bytesOf("a")).durable, "STREAMBED_PRODUCER_GAP", { expected: 0, got: 5 });
+			await writer.seekToTail();
+		}
+		await writer.close();
+	});
+
 	test("a write of nothing takes no number", async ({ stream }) => {
 		await using writer = stream.writer({ producer: triple(0) });
 		for (const text of ["", "a", "", "b"]) writer.write(bytesOf(text));

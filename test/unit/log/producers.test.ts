@@ -196,6 +196,32 @@ describe("the producers file", () => {
 	});
 });
 
+describe("taking an epoch", () => {
+	it("takes another one if somebody has used it meanwhile", async () => {
+		const { disk, around, store, stream } = await start();
+		const { promise, resolve } = Promise.withResolvers<void>();
+		disk.addRule({ operation: "writeDurable", path: /\.jnl$/, before: () => promise });
+		const taking = stream.producer("p");
+		await pass(around.clock, 5);
+		const used = stream.append(new Uint8Array(5), { producer: triple(0, 1) });
+		resolve();
+		expect((await drive(around.clock, used)).from).toBe(100);
+		expect((await drive(around.clock, taking)).epoch).toBe(2);
+		await drive(around.clock, store.close());
+	});
+
+	it("waits for appends that were accepted before and need several rounds", async () => {
+		const { around, store, stream } = await start();
+		const appends = Array.from({ length: 20 }, (_, index) =>
+			stream.append(new Uint8Array(1_000_000), { producer: triple(index + 1) }),
+		);
+		const { last } = await drive(around.clock, stream.producer("p"));
+		expect(last).toMatchObject({ epoch: 0, sequence: 20 });
+		await drive(around.clock, Promise.all(appends));
+		await drive(around.clock, store.close());
+	});
+});
+
 describe("a second process", () => {
 	it("reads what producers have appended, appends nothing and takes no epoch", async () => {
 		const left = await leftBy("alive", async (store) => {
