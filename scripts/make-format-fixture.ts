@@ -42,8 +42,8 @@ export interface FixtureStream {
 const START = Date.UTC(2024, 1, 29, 12);
 const SEGMENT_BYTES = 64 * 1024;
 const ROOT = "/fixture";
-/** The process that wrote them is of no interest, and no part of the format. */
-const LEFT_OUT = /(^|\/)OWNER$/;
+/** Neither the process that wrote them nor the room that was kept free is part of the format. */
+const LEFT_OUT = /(^|\/)(OWNER|reserve)$/;
 
 /** The byte of every stream at an offset: compressible, and without a period that files or frames have. */
 export function fixtureByte(offset: number): number {

@@ -39,6 +39,8 @@ export interface Disk {
 	writable(path: string): Promise<boolean>;
 	/** The one name of a path, links resolved. */
 	realPath(path: string): Promise<string>;
+	/** Files that one store should keep open at most, where they are scarce. */
+	readonly openFiles?: number;
 	/** What has been done so far, for tests and `stats()`. */
 	readonly counters: DiskCounters;
 }

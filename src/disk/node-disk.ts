@@ -4,6 +4,7 @@
  */
 import * as fs from "node:fs";
 import { dirname } from "node:path/posix";
+import { descriptorShare, withDescriptor } from "./descriptors.ts";
 import { type DirEntry, type Disk, type DiskCounters, type DiskFile, newCounters, type PathInfo } from "./disk.ts";
 import { NodeFile, syncsOnWrite } from "./node-file.ts";
 import { hasCode } from "./system-error.ts";
@@ -20,12 +21,13 @@ export function nodeDisk(): Disk {
 
 class NodeDisk implements Disk {
 	readonly counters: DiskCounters = newCounters();
+	readonly openFiles: number = descriptorShare();
 
 	async open(path: string, mode: keyof typeof openFlags, options?: { readonly durable?: boolean }): Promise<DiskFile> {
 		const durable = options?.durable === true;
 		const flags = openFlags[mode] | (durable && syncsOnWrite ? O_DSYNC : 0);
 		this.counters.opens++;
-		const fd = await call<number>((done) => fs.open(path, flags, fileMode, done));
+		const fd = await withDescriptor(() => call<number>((done) => fs.open(path, flags, fileMode, done)));
 		return new NodeFile(path, fd, durable, this.counters);
 	}
 
@@ -43,7 +45,9 @@ class NodeDisk implements Disk {
 	}
 
 	async list(path: string): Promise<DirEntry[]> {
-		const entries = await call<fs.Dirent[]>((done) => fs.readdir(path, { withFileTypes: true }, done));
+		const list = (): Promise<fs.Dirent[]> =>
+			call<fs.Dirent[]>((done) => fs.readdir(path, { withFileTypes: true }, done));
+		const entries = await withDescriptor(list);
 		return entries.map((entry) => ({ name: entry.name, kind: kindOf(entry) }));
 	}
 
@@ -62,7 +66,7 @@ class NodeDisk implements Disk {
 	async readFile(path: string): Promise<Uint8Array> {
 		this.counters.opens++;
 		this.counters.reads++;
-		const bytes = await call<Buffer>((done) => fs.readFile(path, done));
+		const bytes = await withDescriptor(() => call<Buffer>((done) => fs.readFile(path, done)));
 		this.counters.readBytes += bytes.byteLength;
 		return bytes;
 	}
@@ -87,7 +91,8 @@ class NodeDisk implements Disk {
 		this.counters.syncs++;
 		// Windows opens no folders and makes names durable by itself.
 		if (process.platform === "win32") return;
-		const fd = await call<number>((done) => fs.open(path, O_RDONLY | fs.constants.O_DIRECTORY, done));
+		const flags = O_RDONLY | fs.constants.O_DIRECTORY;
+		const fd = await withDescriptor(() => call<number>((done) => fs.open(path, flags, done)));
 		try {
 			await call<void>((done) => fs.fsync(fd, done));
 		} finally {

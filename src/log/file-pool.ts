@@ -33,7 +33,7 @@ export class FilePool {
 
 	constructor(disk: Disk, limit: number, mode: "read" | "write", onSyncFailed: (error: unknown, path: string) => void) {
 		this.#disk = disk;
-		this.#limit = limit;
+		this.#limit = Math.min(limit, disk.openFiles ?? limit);
 		this.#mode = mode;
 		this.#onSyncFailed = onSyncFailed;
 	}
@@ -76,9 +76,10 @@ export class FilePool {
 	}
 
 	/** Takes over an open file with unsynced writes, under the path that it has now. */
-	adopt(path: string, file: DiskFile): void {
+	async adopt(path: string, file: DiskFile): Promise<void> {
 		const opening = Promise.resolve(file);
 		this.#entries.set(path, { path, opening, file, users: 0, dirty: true, syncing: undefined, doomed: false });
+		if (this.#entries.size > this.#limit) await this.#shrink();
 	}
 
 	/** Paths with writes that no sync has covered yet, those being synced included. */

@@ -24,6 +24,8 @@ export interface LogHost {
 	readonly takesAppends: boolean;
 	/** Why nothing new can be appended now: closing, stopped, disk full. */
 	refusal(): StreambedError | undefined;
+	/** Why head and seal cannot be changed: closing, stopped. A full disk does not hinder what frees space. */
+	changeRefusal(): StreambedError | undefined;
 	/** Why an append that has waited for room can't go on: stopped. */
 	stopError(): StreambedError | undefined;
 	/** The store is closed. */

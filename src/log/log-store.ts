@@ -5,7 +5,7 @@
  * sync failed, or the folder is no longer ours: nothing is written any more, what was durable can be read.
  */
 import { join } from "node:path/posix";
-import type { Clock, Timer } from "../core/clock.ts";
+import type { Clock } from "../core/clock.ts";
 import type { ClockStep } from "../core/clock-watch.ts";
 import { fail, type StreambedError } from "../core/errors.ts";
 import type { Limits } from "../core/limits.ts";
@@ -21,12 +21,15 @@ import { type CommitHost, Committer, type Taken } from "./committer.ts";
 import { corrupt, ioError } from "./corruption.ts";
 import { FilePool } from "./file-pool.ts";
 import { FolderWatch } from "./folder-watch.ts";
+import { KeepAlive } from "./keep-alive.ts";
+import { closedError, notFound } from "./log-errors.ts";
 import type { LogHost } from "./log-host.ts";
 import type { LogStats, LogStoreOptions } from "./log-options.ts";
 import { type OpenedStore, openStore } from "./opening.ts";
 import type { Owner } from "./owner.ts";
 import { Placement } from "./placement.ts";
 import { ProducerFiles } from "./producer-files.ts";
+import { Reserve, type ReserveHost } from "./reserve.ts";
 import { Retention, type RetentionHost } from "./retention.ts";
 import { Ring } from "./ring.ts";
 import { EnvelopeKind } from "./round.ts";
@@ -44,7 +47,9 @@ import { WriteBehind, type WriteBehindHost } from "./write-behind.ts";
 const GONE_TRIES = 20;
 
 /** A store that this process owns. */
-export class LogStore implements LogHost, CommitHost, WriteBehindHost, CheckpointHost, FolderHost, RetentionHost {
+export class LogStore
+	implements LogHost, CommitHost, WriteBehindHost, CheckpointHost, FolderHost, RetentionHost, ReserveHost
+{
 	readonly root: string;
 	readonly identity: StoreIdentity;
 	readonly recovery: RecoveryReport;
@@ -65,6 +70,7 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 	readonly producerFiles: ProducerFiles;
 	readonly owner: Owner;
 	readonly retention: Retention;
+	readonly reserve: Reserve;
 	readonly #lock: HeldLock;
 	/** Open streams by id. */
 	readonly #streams = new Map<string, StreamLog>();
@@ -75,14 +81,14 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 	#stopped: StreambedError | undefined;
 	#full: StreambedError | undefined;
 	readonly #watch: FolderWatch;
-	#waiting = 0;
-	#keepAlive: Timer | undefined;
+	readonly #keepAlive: KeepAlive;
 
 	private constructor(options: LogStoreOptions, opened: OpenedStore, ring: Ring, step: ClockStep | undefined) {
 		this.root = options.root;
 		this.durability = options.durability;
 		this.disk = options.disk;
 		this.clock = options.clock;
+		this.#keepAlive = new KeepAlive(options.clock);
 		this.limits = options.limits;
 		this.identity = opened.identity;
 		this.recovery = opened.recovery;
@@ -116,6 +122,7 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 			disowned: (error) => void this.stop(error),
 		});
 		this.retention = new Retention(this, step);
+		this.reserve = new Reserve(this);
 	}
 
 	/** Opens the store, redoes its journal, and holds it until `close()`. @throws see `openStore` */
@@ -133,7 +140,10 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 			await opened.lock.release();
 			throw ioError(error, `opening ${options.root}`);
 		}
-		return new LogStore(options, opened, ring, await readClockStep(options.disk, options.root));
+		const store = new LogStore(options, opened, ring, await readClockStep(options.disk, options.root));
+		// Without one the store works as well, until the disk is full.
+		await store.reserve.begin().catch(() => {});
+		return store;
 	}
 
 	/** Sizes and counters. */
@@ -226,7 +236,8 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 
 	/** Deletes a stream: committed, then removed from the disk. */
 	async deleteStream(stream: StreamLog): Promise<void> {
-		this.#checkWritable();
+		const error = this.changeRefusal();
+		if (error !== undefined) throw error;
 		// Until the delete is durable the stream is there: its data has to be kept as well as ever.
 		await this.#folders.remove(stream, () => this.#letGo(stream, notFound(stream.name)));
 	}
@@ -295,16 +306,20 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 	}
 
 	get hasBacklogRoom(): boolean {
-		return this.writeBehind.hasRoom;
+		return this.writeBehind.hasRoom && this.reserve.fits(this.admission.bytes);
 	}
 
 	async backlogRoom(): Promise<StreambedError | undefined> {
-		if (await this.writeBehind.room()) return undefined;
+		if (await this.writeBehind.room()) return await this.reserve.room(this.admission.bytes);
 		return this.#full ?? fail("DISK_FULL", "too much waits to be written to segments: no space is left");
 	}
 
 	async makeRoom(bytes: number): Promise<StreambedError | undefined> {
-		if (await this.ring.grow(bytes)) return undefined;
+		if (await this.ring.grow(bytes)) {
+			// The file may have taken the room that was there for the segments.
+			await this.reserve.look();
+			return await this.reserve.room(this.admission.bytes);
+		}
 		// One that runs already may have begun before the last round, and would not free the file that it stands in.
 		await this.checkpointer.cover();
 		if (this.ring.hasRoom(bytes) || this.stopped) return undefined;
@@ -316,6 +331,7 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 	committed(shards: readonly ShardLog[], bytes: number, roundBytes: number): void {
 		this.writeBehind.add(shards, bytes);
 		this.checkpointer.noteRound(shards, roundBytes);
+		this.reserve.note(bytes);
 		if (this.ring.wantsGrowth) this.ring.grow(0).catch((error) => this.stop(error));
 	}
 
@@ -344,7 +360,7 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 		await this.retention.sweep(shard);
 	}
 
-	async writeFailed(shard: ShardLog, error: unknown): Promise<"retry" | "skip"> {
+	async writeFailed(shard: ShardLog, error: unknown): Promise<"again" | "retry" | "skip"> {
 		const stream = shard.owner as StreamLog;
 		if (stream.deleted !== undefined || this.stopped) return "skip";
 		if (isGone(error)) {
@@ -361,7 +377,7 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 		const ours = ioError(error, `writing ${stream.name}`);
 		if (ours.code === "STREAMBED_DISK_FULL") {
 			this.#full = ours;
-			return "retry";
+			return (await this.reserve.giveUp()) ? "again" : "retry";
 		}
 		this.stop(error);
 		return "skip";
@@ -369,17 +385,22 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 
 	recovered(): void {
 		this.#full = undefined;
+		if (this.reserve.refusal !== undefined) void this.reserve.look();
 	}
 
 	// State
 
 	get takesAppends(): boolean {
-		return this.#state === "open" && this.#stopped === undefined && this.#full === undefined;
+		const room = this.#full === undefined && this.reserve.refusal === undefined;
+		return room && this.#state === "open" && this.#stopped === undefined;
 	}
 
 	refusal(): StreambedError | undefined {
-		if (this.#state !== "open") return closedError();
-		return this.stopError() ?? this.#full;
+		return this.changeRefusal() ?? this.#full ?? this.reserve.refusal;
+	}
+
+	changeRefusal(): StreambedError | undefined {
+		return this.#state === "open" ? this.stopError() : closedError();
 	}
 
 	stopError(): StreambedError | undefined {
@@ -403,12 +424,7 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 	}
 
 	waiting(change: number): void {
-		this.#waiting += change;
-		if (this.#waiting > 0) this.#keepAlive ??= this.clock.setTimer(2 ** 30, () => {});
-		else {
-			this.#keepAlive?.cancel();
-			this.#keepAlive = undefined;
-		}
+		this.#keepAlive.count(change);
 	}
 
 	/** Stops the store: nothing is written any more. Returns what everybody is told. */
@@ -437,7 +453,7 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 		if (this.#state !== "open") return;
 		this.#state = "closing";
 		this.#watch.stop();
-		await this.retention.stop();
+		await Promise.all([this.retention.stop(), this.reserve.stop()]);
 		await this.committer.idle();
 		for (const stream of this.#streams.values()) {
 			for (const shard of stream.shards.values()) shard.endWaits(closedError());
@@ -448,7 +464,7 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 		} finally {
 			this.#state = "closed";
 			await this.writeBehind.stop();
-			this.#keepAlive?.cancel();
+			this.#keepAlive.stop();
 			await this.#letGoOfFiles();
 		}
 	}
@@ -476,12 +492,4 @@ export class LogStore implements LogHost, CommitHost, WriteBehindHost, Checkpoin
 			return true;
 		}
 	}
-}
-
-function closedError(): StreambedError {
-	return fail("CLOSED", "the store is closed");
-}
-
-function notFound(name: string): StreambedError {
-	return fail("NOT_FOUND", `the stream ${name} was deleted`);
 }

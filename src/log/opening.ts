@@ -11,6 +11,7 @@ import { ioError } from "./corruption.ts";
 import { JournalWalk, type WalkedRound } from "./journal-walk.ts";
 import { claimOwner, lockName, type Owner, type OwnerInfo, ownerAlive, readOwner } from "./owner.ts";
 import { Redo } from "./redo.ts";
+import { dropReserve } from "./reserve.ts";
 import { ROUND_ALIGN } from "./round.ts";
 import { checkNoStreams, checkUnused, makeStore, readStore, type StoreIdentity } from "./store-folder.ts";
 import { sweepFolders } from "./stream-folder.ts";
@@ -47,7 +48,12 @@ export interface OpenedStore {
 /** Takes possession of a store. @throws NOT_FOUND, LOCKED, READ_ONLY, CORRUPT, FORMAT_VERSION, IO, DISK_FULL */
 export async function openStore(options: OpeningOptions): Promise<OpenedStore> {
 	try {
-		return await open(options);
+		return await open(options).catch(async (error) => {
+			// On a full disk even OWNER needs room; the reserve is there for that.
+			const full = ioError(error, "").code === "STREAMBED_DISK_FULL";
+			if (full && (await dropReserve(options.disk, options.root))) return await open(options);
+			throw error;
+		});
 	} catch (error) {
 		throw ioError(error, `opening ${options.root}`);
 	}

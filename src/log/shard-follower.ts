@@ -17,7 +17,7 @@ import { corrupt, ioError } from "./corruption.ts";
 import type { Polled } from "./follow-polling.ts";
 import { decodeState, FRAME_HEADER_BYTES, FrameType, frameBytes, frameHeaderCrc, STATE_BYTES } from "./frame.ts";
 import { FreshStretches } from "./fresh-stretches.ts";
-import { outOfRange, truncated } from "./range-errors.ts";
+import { outOfRange, truncated } from "./log-errors.ts";
 import type { FollowedStream, ReadStore } from "./read-store.ts";
 import type { Segment } from "./segment.ts";
 import { existingSegment } from "./segment.ts";

@@ -20,8 +20,8 @@ import {
 } from "../core/shard.ts";
 import { tripleBytes } from "./entry-extension.ts";
 import { FrameType, frameHeaderCrc, frameTimeAt, HeadReason, type ShardState } from "./frame.ts";
+import { outOfRange, truncated } from "./log-errors.ts";
 import type { LogHost } from "./log-host.ts";
-import { outOfRange, truncated } from "./range-errors.ts";
 import { EnvelopeKind, type RoundPart } from "./round.ts";
 import type { Segment } from "./segment.ts";
 import { isGone } from "./segment-reader.ts";
@@ -450,7 +450,7 @@ export class ShardLog {
 
 	/** Moves the head to the end of a segment, in the next round; at the tail the newest segment is closed for it. */
 	retain(position: number, reason: HeadReason): void {
-		if (this.#refusal() !== undefined || position <= this.#acceptedHead || position > this.#tail) return;
+		if (this.#changeRefusal() !== undefined || position <= this.#acceptedHead || position > this.#tail) return;
 		const newest = this.files.segments.at(-1);
 		if (newest !== undefined && position === this.#acceptedTail) newest.full = true;
 		this.#acceptedHead = position;
@@ -483,8 +483,12 @@ export class ShardLog {
 	}
 
 	#checkWritable(): void {
-		const error = this.#refusal();
+		const error = this.#changeRefusal();
 		if (error !== undefined) throw error;
+	}
+
+	#changeRefusal(): StreambedError | undefined {
+		return this.owner.deleted ?? this.#host.changeRefusal() ?? this.#damage;
 	}
 }
 

@@ -60,8 +60,11 @@ export interface WriteBehindHost {
 	noteFolder(path: string): void;
 	/** Segments of the shard that lie below its head may go. */
 	written(shard: ShardLog): Promise<void>;
-	/** A write failed. Answers whether to try again later (disk full), to skip the shard (it is gone); stops the store otherwise. */
-	writeFailed(shard: ShardLog, error: unknown): Promise<"retry" | "skip">;
+	/**
+	 * A write failed. Answers whether to try again at once (room was made), later (disk full), or to skip the shard (it is
+	 * gone); stops the store otherwise.
+	 */
+	writeFailed(shard: ShardLog, error: unknown): Promise<"again" | "retry" | "skip">;
 	/** Space is there again. */
 	recovered(): void;
 }
@@ -74,6 +77,8 @@ export class WriteBehind {
 	#running: Promise<boolean> | undefined;
 	#stopped = false;
 	#backlog = 0;
+	/** Bytes that the run under way has taken over. */
+	#writing = 0;
 	/** When the slice of time of writing in this thread began. */
 	#sliceMs = 0;
 	readonly #indexed = new WeakMap<Segment, number>();
@@ -88,6 +93,11 @@ export class WriteBehind {
 		this.#backlog += bytes;
 		if (this.#stopped || this.#timer !== undefined || this.#running !== undefined) return;
 		this.#schedule(this.#delayMs());
+	}
+
+	/** Bytes that wait. */
+	get backlog(): number {
+		return this.#backlog + this.#writing;
 	}
 
 	/** Not too much waits. */
@@ -145,6 +155,7 @@ export class WriteBehind {
 		const backlog = this.#backlog;
 		this.#shards = new Set();
 		this.#backlog = 0;
+		this.#writing = backlog;
 		if (!(await this.#host.beforeWriting())) return false;
 		const failed = new Set<ShardLog>();
 		const many = shards.length >= MANY_SHARDS;
@@ -155,6 +166,7 @@ export class WriteBehind {
 			}
 		};
 		await Promise.all(Array.from({ length: WRITERS }, writer));
+		this.#writing = 0;
 		this.#host.tailCache.shrink();
 		if (failed.size > 0) {
 			for (const shard of failed) this.#shards.add(shard);
@@ -173,7 +185,8 @@ export class WriteBehind {
 			if (shard.files.segments.length > 1) await this.#host.written(shard);
 			return true;
 		} catch (error) {
-			return (await this.#host.writeFailed(shard, error)) === "skip";
+			const answer = await this.#host.writeFailed(shard, error);
+			return answer === "again" ? await this.#writeShard(shard, here) : answer === "skip";
 		}
 	}
 
@@ -261,9 +274,9 @@ export class WriteBehind {
 			await file.close();
 			throw error;
 		}
-		files.adopt(segment.path, file);
 		this.#host.noteFolder(folder);
 		segment.created = true;
+		await files.adopt(segment.path, file);
 	}
 
 	/** Takes a shard's folder back that was made while somebody removed the stream: nothing of it must stay. */

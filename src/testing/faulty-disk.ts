@@ -3,7 +3,7 @@ import type { Disk, DiskFile } from "../disk/disk.ts";
 import { systemError } from "../disk/system-error.ts";
 
 /** What a disk and its files can be asked to do. */
-export type DiskOperation = Exclude<keyof Disk | keyof DiskFile, "counters" | "path">;
+export type DiskOperation = Exclude<keyof Disk | keyof DiskFile, "counters" | "path" | "openFiles">;
 
 /** One operation as it was asked for. */
 export interface DiskEvent {

@@ -59,6 +59,8 @@ export class ProducerUser {
 	}
 
 	async run(model: StreamModel, stream: ByteStream): Promise<void> {
+		// What retention took before the answer was known cannot be told apart from what was never stored.
+		if (model.expires) return;
 		const producer = this.#producer(model);
 		if (producer.user === this.#around) return;
 		producer.user = this.#around;

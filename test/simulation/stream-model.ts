@@ -171,6 +171,11 @@ export class StreamModel {
 		this.history.sawHead(head, called, answered);
 	}
 
+	/** Retention may take something of it away. */
+	get expires(): boolean {
+		return this.#rules !== undefined;
+	}
+
 	/** Somebody who may be behind saw the head there: it was asked for, or retention may have moved it. */
 	toldHead(head: number): void {
 		this.#checkHead(head);

@@ -8,6 +8,8 @@ import { ManualClock } from "../../../src/testing/manual-clock.ts";
 import { memoryDisk } from "../../../src/testing/memory-disk.ts";
 import { type MemoryLocker, memoryLocker } from "../../../src/testing/memory-locker.ts";
 import { numbers } from "./pattern.ts";
+// Loaded before time is driven: turns of the event loop go by while modules are read.
+import "../../../src/engine/local/open-local.ts";
 
 /** Where stores stand on disks in memory. */
 export const ROOT = "/store";

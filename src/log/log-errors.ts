@@ -1,4 +1,4 @@
-/** The errors for positions that a shard does not hold. */
+/** Errors that several places of the log tell. */
 import { fail, type StreambedError } from "../core/errors.ts";
 
 /** The error for a position below the head. */
@@ -13,4 +13,14 @@ export function outOfRange(name: string, position: number, tail: number): Stream
 	return fail("OUT_OF_RANGE", `position ${position} of ${name} lies beyond the tail at ${tail}`, {
 		details: { position, tail },
 	});
+}
+
+/** The error for a store that is closed or about to be. */
+export function closedError(): StreambedError {
+	return fail("CLOSED", "the store is closed");
+}
+
+/** The error for a stream that was deleted. */
+export function notFound(name: string): StreambedError {
+	return fail("NOT_FOUND", `the stream ${name} was deleted`);
 }
