@@ -60,11 +60,14 @@ export const breaks: Readonly<Record<string, Break>> = {
 		edits: [
 			{
 				file: "log/committer.ts",
-				from: "await this.#write(place, parts, bytes);",
-				to: `for (const { frames } of taken) for (const one of frames) one.chunk.durable = one.at + memoryFrameBytes(one);
-					(this.#host as any).writeBehind.add(taken.map(({ shard }) => shard), 0);
-					await (this.#host as any).writeBehind.flush();
-					await this.#write(place, parts, bytes);`,
+				from: "? this.#writer.write(place, parts, round.bytes)",
+				to: `? (async () => {
+					for (const { frames } of round.taken) for (const one of frames) one.chunk.durable = one.at + memoryFrameBytes(one);
+					const behind = (this.#host as any).writeBehind;
+					behind.add(round.taken.map(({ shard }) => shard), 0);
+					await behind.flush();
+					await this.#writer.write(place, parts, round.bytes);
+				})()`,
 			},
 		],
 	},

@@ -15,6 +15,8 @@ describe("a store that was built wrong", () => {
 		);
 		expect(stderr).toMatch(/^seed \d+: /);
 		expect([exitCode, counts.failures]).toEqual([1, 1]);
+		// A change whose text is no longer in the source breaks nothing, and finding that out proves nothing.
+		expect(what).not.toMatch(/does not hold once/);
 		// The same failure, in another process, from nothing but its line.
 		const replayed = await simulate(...again);
 		expect([replayed.exitCode, replayed.what]).toEqual([1, what]);
