@@ -1,12 +1,12 @@
 /**
- * One project per folder of test/. Folders run one after another, in this order: what kills processes or measures
- * time should not share two cores with the rest.
+ * One project per folder of test/. Folders run one after another, in this order: what starts programs as users do
+ * should not share two cores with the rest.
  */
 import { readdirSync } from "node:fs";
 import { defineConfig, type ViteUserConfig } from "vitest/config";
 
 /** Folders whose files may run side by side; the files of all others run one at a time. */
-const parallel = ["unit", "contract", "property"];
+const parallel = ["unit", "contract", "property", "crash", "simulation"];
 const last = readdirSync("test").filter((name) => name !== "fixtures" && !parallel.includes(name));
 
 /** Where to write the results as JSON besides showing them; set by scripts/ci.ts. */
