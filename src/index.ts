@@ -17,6 +17,7 @@ export type { Location } from "./core/location.ts";
 export type { LastStored } from "./core/producer-window.ts";
 export type { ProducerTriple } from "./core/producers.ts";
 export type { Random } from "./core/random.ts";
+export type { StagedInfo, StagedState } from "./core/shard.ts";
 export type { Retention, StreamConfig, StreamKind, StreamOptions, StreamUpdate } from "./core/stream-config.ts";
 export type { Disk, StoreLocker } from "./disk/disk.ts";
 export type {
@@ -39,6 +40,7 @@ export type { AppendPiece } from "./stream/append-reader.ts";
 export type { ByteRead, ByteReader, ByteReaderOptions } from "./stream/byte-reader.ts";
 export type { AppendOptions, ByteStream } from "./stream/byte-stream.ts";
 export type { ByteWriter, ByteWriterOptions } from "./stream/byte-writer.ts";
+export type { CommitOptions, Multipart, MultipartOptions } from "./stream/multipart.ts";
 export type { ReadableOptions, WritableOptions } from "./stream/node-streams.ts";
 export type { Producer } from "./stream/producer.ts";
 export type { ReadRangeOptions } from "./stream/read-range.ts";

@@ -15,6 +15,7 @@ import { repair } from "./commands/repair.ts";
 import { rion } from "./commands/rion.ts";
 import { seal } from "./commands/seal.ts";
 import { truncate } from "./commands/truncate.ts";
+import { txn } from "./commands/txn.ts";
 import { verify } from "./commands/verify.ts";
 
 /** The commands of this version. */
@@ -28,6 +29,7 @@ export const commands: readonly CommandSpec[] = [
 	list,
 	info,
 	deleteStream,
+	txn,
 	verify,
 	repair,
 	checkpoint,

@@ -23,7 +23,6 @@ export const laterCommands: Readonly<Record<string, string>> = {
 	route: "record streams",
 	cut: "record streams",
 	groups: "record streams",
-	txn: "transactions",
 	run: "flows",
 	flow: "flows",
 	import: "importing",

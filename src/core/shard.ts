@@ -96,3 +96,17 @@ export interface RecoveryReport {
 	/** Bytes of the last round that was never completed, and was dropped. */
 	readonly tailCutBytes: number;
 }
+
+/** Where a write in parts stands: taking data; durable and waiting for a decision; decided. */
+export type StagedState = "open" | "prepared" | "committed" | "aborted";
+
+/** A write in parts. */
+export interface StagedInfo {
+	/** A UUID. */
+	readonly id: string;
+	readonly state: StagedState;
+	/** Payload written so far. */
+	readonly bytes: number;
+	/** Milliseconds since it was begun. */
+	readonly ageMs: number;
+}

@@ -38,9 +38,12 @@ class NodeDisk implements Disk {
 		} catch (error) {
 			if (hasCode(error, "EEXIST") && (await this.stat(path))?.kind === "folder") return;
 			const above = dirname(path);
-			if (!hasCode(error, "ENOENT") || above === path || (await this.stat(above)) !== undefined) throw error;
-			await this.mkdir(above);
-			await this.mkdir(path);
+			if (!hasCode(error, "ENOENT") || above === path) throw error;
+			// Somebody else may make it at the same time.
+			if ((await this.stat(above)) === undefined) await this.mkdir(above);
+			await call<string | undefined>((done) => fs.mkdir(path, { mode: folderMode }, done)).catch((failed) => {
+				if (!hasCode(failed, "EEXIST")) throw failed;
+			});
 		}
 	}
 

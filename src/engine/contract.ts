@@ -16,6 +16,7 @@ import type {
 	ReadResult,
 	RecoveryReport,
 	ShardBounds,
+	StagedInfo,
 	SubmitOptions,
 } from "../core/shard.ts";
 import type { StreamConfig, StreamKind, StreamUpdate } from "../core/stream-config.ts";
@@ -37,8 +38,11 @@ export interface Engine {
 	listStreams(query: ListQuery): Promise<readonly StreamSummary[]>;
 	/** Changes a stream's configuration; durable when it resolves. */
 	updateStream(address: StreamAddress, change: StreamUpdate): Promise<StreamInfo>;
-	/** Deletes a stream with all its data; open handles get NOT_FOUND from then on. @throws NOT_FOUND */
-	deleteStream(address: StreamAddress): Promise<void>;
+	/**
+	 * Deletes a stream with all its data; open handles get NOT_FOUND from then on. With `force` also one that a prepared
+	 * write holds. @throws NOT_FOUND, TXN_STATE
+	 */
+	deleteStream(address: StreamAddress, force?: boolean): Promise<void>;
 	/** Counters and sizes. */
 	stats(): EngineStats;
 	/** Makes segments complete on disk up to what is visible now, for one stream or for all. */
@@ -146,8 +150,36 @@ export interface EngineShard {
 	changed(position: number, signal?: AbortSignal): Promise<void>;
 	/** Moves the head up to `position`; a position at or below the head changes nothing. Returns the head. @throws OUT_OF_RANGE */
 	truncateBefore(position: number): Promise<number>;
-	/** Freezes the tail for ever, after all appends accepted before. Idempotent. Returns the tail. */
-	seal(): Promise<number>;
+	/**
+	 * Freezes the tail for ever, after all appends accepted before. Idempotent. Returns the tail. Prepared writes stand
+	 * against it; with `force` they are aborted. @throws TXN_STATE
+	 */
+	seal(force?: boolean): Promise<number>;
+	/** Writes in parts. */
+	readonly staging: ShardStaging;
+}
+
+/** The writes in parts of a shard: of any size, invisible until their commit, then visible at one stroke. */
+export interface ShardStaging {
+	/** Begins one; it is aborted when nothing was written to it for `leaseMs`. @throws LIMIT_EXCEEDED, READ_ONLY, DISK_FULL */
+	begin(leaseMs: number): Promise<EngineStaged>;
+	/** Those that are neither committed nor aborted, oldest first. */
+	list(): Promise<readonly StagedInfo[]>;
+	/** One of those. @throws NOT_FOUND, READ_ONLY */
+	find(id: string): Promise<EngineStaged>;
+}
+
+/** A write in parts. Its calls take effect in their order; in a state that does not allow them they fail with TXN_STATE. */
+export interface EngineStaged {
+	readonly info: StagedInfo;
+	/** Adds a piece, or nothing of it; the bytes must not change until it resolves. */
+	write(bytes: Uint8Array): Promise<void>;
+	/** Makes it durable: from then on it waits for its commit, in this process or a later one. Idempotent. */
+	prepare(): Promise<void>;
+	/** Makes all of it visible at the tail, which must be at `expect` if that is given. A refusal leaves it as it was. */
+	commit(expect?: number): Promise<{ readonly from: number; readonly to: number }>;
+	/** Drops it. Idempotent. */
+	abort(): Promise<void>;
 }
 
 /** What was freed, and whether ages are counted. */

@@ -22,7 +22,7 @@ import { type MemoryFrame, memoryFrameBytes, stampFrame } from "./tail-memory.ts
 /** A round is closed at so many bytes of frames, unless one frame alone is larger. */
 const ROUND_TARGET_BYTES = 8 * 1024 * 1024;
 
-/** A change that is no frame: a stream created or deleted, an epoch taken. */
+/** A change that is no frame: a stream created or deleted, an epoch taken, staged files adopted. */
 export interface Action {
 	readonly kind: EnvelopeKind;
 	readonly streamId: Uint8Array;
@@ -30,6 +30,8 @@ export interface Action {
 	readonly folder: string;
 	/** Left out where it is the folder. */
 	readonly body?: Buffer | undefined;
+	/** Of an adoption; else left out. */
+	readonly shard?: number | undefined;
 	done(): void;
 	fail(error: unknown): void;
 }
@@ -403,7 +405,8 @@ function headOfPlaced(part: RoundPart, placed: readonly Large[]): RoundPart {
 }
 
 function actionEnvelope(action: Action): RoundPart {
-	return bodyEnvelope(action.kind, action.streamId, action.body ?? Buffer.from(action.folder));
+	const body = action.body ?? Buffer.from(action.folder);
+	return { ...bodyEnvelope(action.kind, action.streamId, body), shard: action.shard ?? 0 };
 }
 
 function nameEnvelope(stream: StreamLog): RoundPart {

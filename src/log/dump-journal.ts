@@ -23,6 +23,7 @@ import {
 	readRoundHeader,
 	roundBytes,
 } from "./round.ts";
+import { decodeAdoption } from "./staged-files.ts";
 
 /** What is known of the journal around the file. */
 interface Surroundings {
@@ -114,6 +115,18 @@ async function envelopeLine(
 	const line = { part: "envelope", offset, ok: true, kind: nameOf(EnvelopeKind, kind), stream: formatUuid(streamId) };
 	if (kind === EnvelopeKind.name || kind === EnvelopeKind.create || kind === EnvelopeKind.delete) {
 		return { ...line, folder: new TextDecoder().decode(body) };
+	}
+	if (kind === EnvelopeKind.adopt) {
+		const adoption = decodeAdoption(body);
+		const { id, time, folder } = adoption ?? {};
+		return {
+			...line,
+			shard,
+			write: id,
+			time,
+			folder,
+			files: adoption?.files.map(({ base, bytes }) => ({ base, bytes })),
+		};
 	}
 	const place = { shard, base, frameAt: fileOffset, bytes: body.length };
 	const header = readFrameHeader(body, viewOf(body), 0);

@@ -34,10 +34,13 @@ export async function* dumpSegment(source: DumpSource): AsyncGenerator<DumpLine>
 		return;
 	}
 	if (header !== undefined) {
-		const { kind, shard, base, createdAt } = header;
+		const { kind, shard, base, createdAt, following } = header;
 		const tag = segmentTag(header.streamId, shard, header.number);
-		yield { part: "segment", offset: 0, ok: true, kind, stream: formatUuid(header.streamId), shard, base, createdAt };
-		yield* dumpFrames(source, { tag, base, from: SEGMENT_HEADER_BYTES, relative: 0 });
+		const stream = formatUuid(header.streamId);
+		const adopted = following === undefined ? {} : { adopted: true, following };
+		yield { part: "segment", offset: 0, ok: true, kind, stream, shard, base, createdAt, ...adopted };
+		const stamp = following === undefined ? 0 : createdAt;
+		yield* dumpFrames(source, { tag, stamp, base, from: SEGMENT_HEADER_BYTES, relative: 0 });
 		return;
 	}
 	const base = Number.isSafeInteger(named) ? named : undefined;
@@ -45,25 +48,26 @@ export async function* dumpSegment(source: DumpSource): AsyncGenerator<DumpLine>
 	const first = await firstFrame(source);
 	if (first === undefined) return;
 	const { tag, relative } = first.header;
-	yield* dumpFrames(source, { tag, base, from: first.at, relative });
+	yield* dumpFrames(source, { tag, stamp: 0, base, from: first.at, relative });
 }
 
 interface Frames {
 	readonly tag: number;
+	readonly stamp: number;
 	/** Position of the segment, if it is known. */
 	readonly base: number | undefined;
 	readonly from: number;
 	readonly relative: number;
 }
 
-async function* dumpFrames(source: DumpSource, { tag, base, from, relative }: Frames): AsyncGenerator<DumpLine> {
+async function* dumpFrames(source: DumpSource, { tag, stamp, base, from, relative }: Frames): AsyncGenerator<DumpLine> {
 	const read = (target: Uint8Array, position: number): Promise<number> => source.file.read(target, position);
 	const place = { from, relative };
 	let looks = 0;
 	for (let again = true; again; ) {
 		again = false;
 		const size = await source.file.size();
-		for await (const piece of walkSegment({ read, tag, ...place, size })) {
+		for await (const piece of walkSegment({ read, tag, stamp, ...place, size })) {
 			throwIfAborted(source.signal, "dumping");
 			if (piece.kind === "bad") {
 				if (!piece.followed && looks < LOOKS && (await source.file.size()) !== source.size) {

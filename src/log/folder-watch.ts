@@ -13,11 +13,12 @@ export interface WatchHost {
 	readonly disk: Disk;
 	readonly clock: Clock;
 	readonly owner: Owner;
-	openStreams(): StreamLog[];
+	/** All streams that are open. */
+	allStreams(): Iterable<StreamLog>;
 	/** Somebody removed or replaced a stream's folder. */
-	streamGone(stream: StreamLog): void;
+	noticeGone(stream: StreamLog): void;
 	/** The folder is no longer ours. */
-	disowned(error: unknown): void;
+	stop(error: unknown): unknown;
 }
 
 /** The watch over a store's folder, from its making until it is stopped. */
@@ -45,10 +46,10 @@ export class FolderWatch {
 		try {
 			await this.#host.owner.check();
 		} catch (error) {
-			if (!this.#stopped) this.#host.disowned(error);
+			if (!this.#stopped) this.#host.stop(error);
 			return;
 		}
-		const streams = this.#host.openStreams();
+		const streams = [...this.#host.allStreams()];
 		const looker = async (): Promise<void> => {
 			for (let stream = streams.pop(); stream !== undefined; stream = streams.pop()) await this.#lookAt(stream);
 		};
@@ -66,6 +67,6 @@ export class FolderWatch {
 		const { found } = looked;
 		stream.identity ??= found?.identity;
 		if (found !== undefined && found.identity === stream.identity) return;
-		if (!this.#stopped) this.#host.streamGone(stream);
+		if (!this.#stopped) this.#host.noticeGone(stream);
 	}
 }

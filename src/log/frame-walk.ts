@@ -44,18 +44,20 @@ export interface WalkRange {
 	readonly relative: number | undefined;
 	/** Check bodies too, and not headers alone. */
 	readonly bodies: boolean;
+	/** Time of frames that were staged. */
+	readonly stamp?: number;
 }
 
 /** Walks the frames that lie wholly inside the range (headers only: whose header does). */
 export function walkFrames(range: WalkRange): WalkResult {
-	const { bytes, tag, bodies } = range;
+	const { bytes, tag, bodies, stamp } = range;
 	const view = viewOf(bytes);
 	const frames: FoundFrame[] = [];
 	const bad: BadStretch[] = [];
 	let at = range.from;
 	let relative = range.relative;
 	while (at < bytes.length) {
-		const header = readFrameHeader(bytes, view, at);
+		const header = readFrameHeader(bytes, view, at, stamp);
 		if (header === undefined || header.tag !== tag || (relative !== undefined && header.relative !== relative)) {
 			bad.push({ at, relative: relative ?? 0, what: "header" });
 			const next = findFrame(bytes, view, at + 1, tag, relative ?? 0);

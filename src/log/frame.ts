@@ -81,12 +81,16 @@ export function frameHeaderCrc(view: DataView, at: number): number {
 	return view.getUint32(at + 4, true);
 }
 
-/** Decodes the header at `at`, or returns `undefined` if it fails a check; never throws on any bytes. */
-export function readFrameHeader(bytes: Uint8Array, view: DataView, at: number): FrameHeader | undefined {
+/**
+ * Decodes the header at `at`, or returns `undefined` if it fails a check; never throws on any bytes. A frame that was
+ * staged has no time: it has that of its file's `stamp`.
+ */
+export function readFrameHeader(bytes: Uint8Array, view: DataView, at: number, stamp = 0): FrameHeader | undefined {
 	if (at + FRAME_HEADER_BYTES > bytes.length || view.getUint32(at, true) !== MAGIC) return undefined;
 	if (view.getUint32(at + 4, true) !== checksumShort(view, at + 8, at + FRAME_HEADER_BYTES)) return undefined;
 	const type = view.getUint8(at + 9);
 	const known = view.getUint8(at + 8) === VERSION && view.getUint8(at + 10) === 0 && type >= 1 && type <= 4;
+	const time = readU64(view, at + 40);
 	const header: FrameHeader = {
 		type: type as FrameType,
 		entries: view.getUint32(at + 12, true),
@@ -96,7 +100,7 @@ export function readFrameHeader(bytes: Uint8Array, view: DataView, at: number): 
 		units: view.getUint32(at + 28, true),
 		relative: view.getUint32(at + 32, true),
 		tag: view.getUint32(at + 36, true),
-		time: readU64(view, at + 40),
+		time: time === 0 ? stamp : time,
 		round: readU64(view, at + 48),
 	};
 	const fits = header.entries * ENTRY_BYTES <= header.tableBytes;

@@ -9,7 +9,7 @@ import type { Clock } from "../core/clock.ts";
 import type { ClockStep } from "../core/clock-watch.ts";
 import { fail, type StreambedError } from "../core/errors.ts";
 import type { Limits } from "../core/limits.ts";
-import { formatUuid, parseUuid } from "../core/random.ts";
+import { formatUuid, parseUuid, type Random } from "../core/random.ts";
 import type { RecoveryReport } from "../core/shard.ts";
 import type { Disk, HeldLock } from "../disk/disk.ts";
 import { Admission } from "./admission.ts";
@@ -18,14 +18,15 @@ import { Checkpointer, type CheckpointHost } from "./checkpointer.ts";
 import { checksum } from "./checksum.ts";
 import { readClockStep } from "./clock-step.ts";
 import { type CommitHost, Committer, type Taken } from "./committer.ts";
-import { corrupt, ioError } from "./corruption.ts";
+import { ioError } from "./corruption.ts";
 import { FilePool } from "./file-pool.ts";
 import { FolderWatch } from "./folder-watch.ts";
 import { KeepAlive } from "./keep-alive.ts";
 import { closedError, notFound } from "./log-errors.ts";
 import type { LogHost } from "./log-host.ts";
 import type { LogStats, LogStoreOptions } from "./log-options.ts";
-import { type OpenedStore, openStore } from "./opening.ts";
+import { LostFiles } from "./lost-files.ts";
+import { letGoOfFolder, type OpenedStore, openStore } from "./opening.ts";
 import type { Owner } from "./owner.ts";
 import { Placement } from "./placement.ts";
 import { ProducerFiles } from "./producer-files.ts";
@@ -36,19 +37,28 @@ import { EnvelopeKind } from "./round.ts";
 import { isGone, SegmentReader } from "./segment-reader.ts";
 import { ShardFiles } from "./shard-files.ts";
 import { ShardLog } from "./shard-log.ts";
+import type { StagedWriteHost } from "./staged-write.ts";
+import { Staging } from "./staging.ts";
 import type { StoreIdentity } from "./store-folder.ts";
-import { readDescriptor } from "./stream-folder.ts";
 import { type FolderHost, StreamFolders } from "./stream-folders.ts";
 import { type StreamDescription, StreamLog } from "./stream-log.ts";
 import { TailCache } from "./tail-cache.ts";
 import { WriteBehind, type WriteBehindHost } from "./write-behind.ts";
 
-/** A missing file of a stream whose folder is still there is looked for so many times before the stream is given up. */
-const GONE_TRIES = 20;
+/** Staged files open at the same time. */
+const STAGED_OPEN_FILES = 32;
 
 /** A store that this process owns. */
 export class LogStore
-	implements LogHost, CommitHost, WriteBehindHost, CheckpointHost, FolderHost, RetentionHost, ReserveHost
+	implements
+		LogHost,
+		CommitHost,
+		WriteBehindHost,
+		CheckpointHost,
+		FolderHost,
+		RetentionHost,
+		ReserveHost,
+		StagedWriteHost
 {
 	readonly root: string;
 	readonly identity: StoreIdentity;
@@ -56,10 +66,13 @@ export class LogStore
 	readonly durability: "sync" | "os";
 	readonly disk: Disk;
 	readonly clock: Clock;
+	readonly random: Random;
 	readonly limits: Limits;
 	readonly admission: Admission;
 	readonly tailCache: TailCache;
 	readonly files: FilePool;
+	readonly stagedFiles: FilePool;
+	readonly staging: Staging;
 	readonly reader: SegmentReader;
 	readonly placement: Placement;
 	readonly ring: Ring;
@@ -76,7 +89,7 @@ export class LogStore
 	readonly #streams = new Map<string, StreamLog>();
 	readonly #folders = new StreamFolders(this);
 	readonly #opening = new Map<string, Promise<ShardLog>>();
-	readonly #goneTries = new WeakMap<ShardLog, number>();
+	readonly #lost: LostFiles;
 	#state: "open" | "closing" | "closed" = "open";
 	#stopped: StreambedError | undefined;
 	#full: StreambedError | undefined;
@@ -88,6 +101,7 @@ export class LogStore
 		this.durability = options.durability;
 		this.disk = options.disk;
 		this.clock = options.clock;
+		this.random = options.random;
 		this.#keepAlive = new KeepAlive(options.clock);
 		this.limits = options.limits;
 		this.identity = opened.identity;
@@ -99,6 +113,8 @@ export class LogStore
 		this.admission = new Admission(options.limits.pendingBytes);
 		this.tailCache = new TailCache(options.limits.tailCacheBytes);
 		this.files = new FilePool(options.disk, options.limits.openFiles, "write", (error) => this.stop(error));
+		this.stagedFiles = new FilePool(options.disk, STAGED_OPEN_FILES, "write", (error) => this.stop(error));
+		this.staging = new Staging(this);
 		this.reader = new SegmentReader(options.disk, this.files, options.limits.readCacheBytes);
 		const { incarnation, nonce, round, previous } = opened.checkpoint.last;
 		const unsynced = options.durability === "os";
@@ -113,14 +129,8 @@ export class LogStore
 		this.writeBehind = new WriteBehind(this);
 		this.producerFiles = new ProducerFiles(options.disk, () => this.beforeWriting());
 		this.checkpointer = new Checkpointer(this);
-		this.#watch = new FolderWatch({
-			disk: this.disk,
-			clock: this.clock,
-			owner: this.owner,
-			openStreams: () => [...this.#streams.values()],
-			streamGone: (stream) => this.noticeGone(stream),
-			disowned: (error) => void this.stop(error),
-		});
+		this.#watch = new FolderWatch(this);
+		this.#lost = new LostFiles(this);
 		this.retention = new Retention(this, step);
 		this.reserve = new Reserve(this);
 	}
@@ -203,6 +213,7 @@ export class LogStore
 		const busy = stream.held || shards.some(({ memory }) => memory.busy) || this.#streams.get(key) !== stream;
 		if (busy) return;
 		this.#streams.delete(key);
+		this.staging.forget(shards);
 		for (const { memory } of shards) memory.clear();
 	}
 
@@ -230,6 +241,7 @@ export class LogStore
 			// Before anybody appends, so that what comes is not in one segment with what is old.
 			await this.retention.examine(shard);
 		}
+		await this.staging.load(stream, shard);
 		stream.shards.set(number, shard);
 		return shard;
 	}
@@ -239,13 +251,13 @@ export class LogStore
 		const error = this.changeRefusal();
 		if (error !== undefined) throw error;
 		// Until the delete is durable the stream is there: its data has to be kept as well as ever.
-		await this.#folders.remove(stream, () => this.#letGo(stream, notFound(stream.name)));
+		await this.#folders.remove(stream, () => this.letGo(stream, notFound(stream.name)));
 	}
 
 	/** Somebody removed the stream's folder: that is a delete. */
 	noticeGone(stream: StreamLog): void {
 		if (stream.deleted !== undefined) return;
-		this.#letGo(stream, notFound(stream.name));
+		this.letGo(stream, notFound(stream.name));
 		if (this.#state !== "open") return;
 		this.act(EnvelopeKind.delete, formatUuid(stream.id), stream.folder).then(
 			({ carriedOut }) => carriedOut(),
@@ -253,12 +265,14 @@ export class LogStore
 		);
 	}
 
-	#letGo(stream: StreamLog, error: StreambedError): void {
+	/** The stream takes and gives nothing any more: everybody is told this. */
+	letGo(stream: StreamLog, error: StreambedError): void {
 		stream.deleted = error;
 		this.#streams.delete(formatUuid(stream.id));
 		for (const shard of stream.shards.values()) shard.drop(error);
+		this.staging.forget(stream.shards.values());
 		this.reader.blocks.forget(`${stream.path}/`);
-		this.files.forgetBelow(stream.path).catch(() => {});
+		for (const pool of [this.files, this.stagedFiles]) pool.forgetBelow(stream.path).catch(() => {});
 	}
 
 	/** Makes a change part of a round; resolves when it is durable. It holds checkpoints back until `carriedOut` was called. */
@@ -268,6 +282,7 @@ export class LogStore
 		folder: string,
 		committed: () => void = () => {},
 		body?: Buffer,
+		shard?: number,
 	): Promise<{ carriedOut(): void }> {
 		return new Promise((resolve, reject) => {
 			const streamId = parseUuid(id) as Uint8Array;
@@ -275,8 +290,31 @@ export class LogStore
 				committed();
 				resolve({ carriedOut: this.checkpointer.hold() });
 			};
-			this.committer.act({ kind, streamId, folder, body, done, fail: (error) => reject(this.#stopped ?? error) });
+			this.committer.act({
+				kind,
+				streamId,
+				folder,
+				body,
+				shard,
+				done,
+				fail: (error) => reject(this.#stopped ?? error),
+			});
 		});
+	}
+
+	/** Commits that staged files are segments; see {@link act}. */
+	adopt(stream: StreamLog, shard: number, body: Buffer): Promise<{ carriedOut(): void }> {
+		return this.act(EnvelopeKind.adopt, formatUuid(stream.id), stream.folder, undefined, body, shard);
+	}
+
+	get stagedPayloadBytes(): number {
+		return this.limits.appendBytes;
+	}
+
+	async roomOnDisk(bytes: number): Promise<StreambedError | undefined> {
+		const full = this.refusal() ?? (await this.reserve.room(bytes));
+		if (full === undefined) this.reserve.note(bytes);
+		return full;
 	}
 
 	// Commit loop, write-behind
@@ -363,17 +401,7 @@ export class LogStore
 	async writeFailed(shard: ShardLog, error: unknown): Promise<"again" | "retry" | "skip"> {
 		const stream = shard.owner as StreamLog;
 		if (stream.deleted !== undefined || this.stopped) return "skip";
-		if (isGone(error)) {
-			if (await this.#isThere(stream)) {
-				const tries = (this.#goneTries.get(shard) ?? 0) + 1;
-				this.#goneTries.set(shard, tries);
-				if (tries < GONE_TRIES) return "retry";
-				this.#letGo(stream, corrupt({ path: stream.path, offset: 0, what: "files in it were removed" }));
-				return "skip";
-			}
-			this.noticeGone(stream);
-			return "skip";
-		}
+		if (isGone(error)) return await this.#lost.whileWriting(shard);
 		const ours = ioError(error, `writing ${stream.name}`);
 		if (ours.code === "STREAMBED_DISK_FULL") {
 			this.#full = ours;
@@ -413,14 +441,8 @@ export class LogStore
 		return this.#state === "open" ? undefined : closedError();
 	}
 
-	async vanished(shard: ShardLog, error: unknown): Promise<StreambedError> {
-		const stream = shard.owner as StreamLog;
-		if (await this.#isThere(stream)) {
-			const path = (error as { path?: string }).path ?? stream.path;
-			return corrupt({ path, offset: 0, what: "the file is missing" });
-		}
-		this.noticeGone(stream);
-		return notFound(stream.name);
+	vanished(shard: ShardLog, error: unknown): Promise<StreambedError> {
+		return this.#lost.whileReading(shard, error);
 	}
 
 	waiting(change: number): void {
@@ -453,7 +475,8 @@ export class LogStore
 		if (this.#state !== "open") return;
 		this.#state = "closing";
 		this.#watch.stop();
-		await Promise.all([this.retention.stop(), this.reserve.stop()]);
+		await Promise.all([this.retention.stop(), this.staging.close()]);
+		await this.reserve.stop();
 		await this.committer.idle();
 		for (const stream of this.#streams.values()) {
 			for (const shard of stream.shards.values()) shard.endWaits(closedError());
@@ -465,31 +488,13 @@ export class LogStore
 			this.#state = "closed";
 			await this.writeBehind.stop();
 			this.#keepAlive.stop();
-			await this.#letGoOfFiles();
+			const held = [this.ring, this.checkpoint, this.files, this.stagedFiles];
+			await letGoOfFolder(this.root, held, this.owner, this.#lock);
 		}
-	}
-
-	/** Lets go of everything, whatever fails on the way: all that was acknowledged is on the disk. */
-	async #letGoOfFiles(): Promise<void> {
-		const held = [this.ring, this.checkpoint, this.files];
-		const outcomes = await Promise.allSettled(held.map((one) => one.close()));
-		outcomes.push(...(await Promise.allSettled([this.owner.release()])));
-		await this.#lock.release();
-		const failed = outcomes.find((outcome) => outcome.status === "rejected");
-		if (failed !== undefined) throw ioError(failed.reason, `closing ${this.root}`);
 	}
 
 	#checkWritable(): void {
 		const error = this.refusal();
 		if (error !== undefined) throw error;
-	}
-
-	/** Tells whether the stream's folder is at its place; what cannot be read is not taken for gone. */
-	async #isThere(stream: StreamLog): Promise<boolean> {
-		try {
-			return (await readDescriptor(this.disk, stream.path))?.id === formatUuid(stream.id);
-		} catch {
-			return true;
-		}
 	}
 }

@@ -216,6 +216,20 @@ export async function redoJournal(
 	return { ...report, redoneBytes: redo.redoneBytes };
 }
 
+/** Lets go of a store's folder, whatever fails on the way: all that was acknowledged is on the disk. */
+export async function letGoOfFolder(
+	root: string,
+	held: readonly { close(): Promise<void> }[],
+	owner: Owner,
+	lock: HeldLock,
+): Promise<void> {
+	const outcomes = await Promise.allSettled(held.map((one) => one.close()));
+	outcomes.push(...(await Promise.allSettled([owner.release()])));
+	await lock.release();
+	const failed = outcomes.find((outcome) => outcome.status === "rejected");
+	if (failed !== undefined) throw ioError(failed.reason, `closing ${root}`);
+}
+
 async function rewrite(disk: Disk, round: WalkedRound): Promise<void> {
 	const file: DiskFile = await disk.open(round.path, "write", { durable: true });
 	try {

@@ -6,6 +6,7 @@
 import { dirname, join } from "node:path/posix";
 import { formatUuid } from "../core/random.ts";
 import type { Disk } from "../disk/disk.ts";
+import { carryOut } from "./adoption.ts";
 import { viewOf } from "./checksum.ts";
 import { FilePool } from "./file-pool.ts";
 import { FRAME_HEADER_BYTES, type FrameHeader, frameBodyHolds, frameBytes, readFrameHeader } from "./frame.ts";
@@ -15,6 +16,7 @@ import { ProducerRedo } from "./producer-redo.ts";
 import { type Envelope, EnvelopeKind } from "./round.ts";
 import { baseOfName, encodeSegmentHeader, SEGMENT_HEADER_BYTES, segmentName, segmentNumber } from "./segment-header.ts";
 import { isGone } from "./segment-reader.ts";
+import { type Adoption, decodeAdoption } from "./staged-files.ts";
 import {
 	findFolders,
 	freshFolder,
@@ -83,6 +85,7 @@ export class Redo {
 			if (envelope.kind === EnvelopeKind.frame) await this.#frame(envelope, envelope.body.length);
 			else if (envelope.kind === EnvelopeKind.placed) await this.#placed(envelope, last);
 			else if (envelope.kind === EnvelopeKind.epoch) await this.#epoch(envelope);
+			else if (envelope.kind === EnvelopeKind.adopt) await this.#adopt(envelope);
 			else await this.#change(envelope);
 		}
 	}
@@ -144,6 +147,25 @@ export class Redo {
 		this.#names.set(id, taken.folder);
 		const place = await this.#locate(id);
 		if (place !== undefined) await this.#producers.epoch(place, taken.id, taken.epoch);
+	}
+
+	/** Makes segments of staged files, those that it finds. */
+	async #adopt({ streamId, shard, body }: Envelope): Promise<void> {
+		const adoption = decodeAdoption(body);
+		if (adoption === undefined) return;
+		const id = formatUuid(streamId);
+		this.#names.set(id, adoption.folder);
+		const place = await this.#locate(id);
+		if (place === undefined) return;
+		await this.#flush();
+		const folder = join(this.#streams, place.folder, String(shard));
+		const owner = { streamId, shard, kind: place.kind };
+		for (const index of await carryOut({ disk: this.#disk, files: this.#files, folder, ...owner }, adoption)) {
+			const { base, bytes } = adoption.files[index] as Adoption["files"][number];
+			const path = join(folder, segmentName(base));
+			this.#segments.set(path, { folder, base, end: bytes });
+			this.#known.add(path);
+		}
 	}
 
 	async #delete(id: string, path: string): Promise<void> {

@@ -109,6 +109,7 @@ export class RingRounds {
 			this.ids.set(folder, formatUuid(streamId));
 			return;
 		}
+		if (kind === EnvelopeKind.adopt) return;
 		const frame = readFrameHeader(body, viewOf(body), 0);
 		// Whatever else an envelope holds, only whole frames can be given back.
 		if (frame === undefined || frameBytes(frame) !== body.length) return;

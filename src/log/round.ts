@@ -19,7 +19,7 @@ const MAGIC = 0x44_52_42_53; // "SBRD"
 const VERSION = 1;
 
 /** Kinds of envelope; stored, never renumbered. */
-export const EnvelopeKind = { frame: 1, name: 2, create: 3, delete: 4, placed: 7, epoch: 8 } as const;
+export const EnvelopeKind = { frame: 1, name: 2, create: 3, delete: 4, adopt: 5, placed: 7, epoch: 8 } as const;
 export type EnvelopeKind = (typeof EnvelopeKind)[keyof typeof EnvelopeKind];
 
 /** Who a body belongs to and where it goes. */
@@ -30,7 +30,7 @@ export interface Envelope {
 	readonly streamId: Uint8Array;
 	readonly base: number;
 	readonly fileOffset: number;
-	/** A frame; the header of one whose payload is placed; the folder of the stream below `streams/` in UTF-8; or an epoch. */
+	/** A frame; the header of one whose payload is placed; the folder of the stream below `streams/` in UTF-8; an adoption; or an epoch. */
 	readonly body: Uint8Array;
 	/** Header CRC of a frame, else the CRC of the body. */
 	readonly crc: number;

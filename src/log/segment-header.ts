@@ -9,6 +9,8 @@ const SEGMENT_SUFFIX = ".seg";
 
 const MAGIC: Uint8Array = new TextEncoder().encode("SBEDSEG1");
 const VERSION = 1;
+/** Flag of a segment that was a staged file. */
+const ADOPTED = 1;
 
 /** What a segment says of itself. */
 export interface SegmentHeader {
@@ -20,6 +22,8 @@ export interface SegmentHeader {
 	readonly number: number;
 	readonly base: number;
 	readonly createdAt: number;
+	/** It was a staged file, and so many of the same write follow it (docs/format.md §7); `undefined` of one written in place. */
+	readonly following?: number | undefined;
 }
 
 /** Encodes a header. */
@@ -29,11 +33,13 @@ export function encodeSegmentHeader(header: SegmentHeader): Uint8Array {
 	bytes.set(MAGIC);
 	view.setUint16(12, VERSION, true);
 	view.setUint8(14, header.kind === "bytes" ? 1 : 2);
+	if (header.following !== undefined) view.setUint8(15, ADOPTED);
 	bytes.set(header.streamId, 16);
 	view.setUint32(32, header.shard, true);
 	view.setUint32(36, header.number, true);
 	writeU64(view, 40, header.base);
 	writeU64(view, 48, header.createdAt);
+	view.setUint32(56, header.following ?? 0, true);
 	view.setUint32(8, checksum(bytes.subarray(12)), true);
 	return bytes;
 }
@@ -55,6 +61,7 @@ export function decodeSegmentHeader(bytes: Uint8Array): SegmentHeader | "version
 		number: view.getUint32(36, true),
 		base,
 		createdAt,
+		following: (view.getUint8(15) & ADOPTED) === 0 ? undefined : view.getUint32(56, true),
 	};
 }
 

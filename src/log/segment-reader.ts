@@ -71,6 +71,10 @@ export class SegmentReader {
 		}
 		segment.tag = segmentTag(id, shard, header.number);
 		segment.since ??= header.createdAt;
+		segment.following = header.following;
+		if (header.following === undefined) return;
+		segment.stamp = header.createdAt;
+		segment.full = true;
 	}
 
 	/** Size of the segment's file now. */
@@ -124,7 +128,7 @@ export class SegmentReader {
 		while (at < fileBytes) {
 			const bytes = Buffer.allocUnsafeSlow(Math.min(WINDOW_BYTES, fileBytes - at));
 			const window = bytes.subarray(0, await this.read(segment.path, bytes, at));
-			const walk = walkFrames({ bytes: window, from: 0, tag: segment.tag as number, relative, bodies: false });
+			const walk = walkFrames({ bytes: window, from: 0, ...identity(segment), relative, bodies: false });
 			for (const frame of walk.frames) {
 				const fileOffset = at + frame.at;
 				const end = fileOffset + frameBytes(frame.header);
@@ -176,7 +180,7 @@ export class SegmentReader {
 		const stored = walkFrames({
 			bytes: bytes.subarray(0, place + frameBytes(frame.header)),
 			from: place,
-			tag: segment.tag as number,
+			...identity(segment),
 			relative: undefined,
 			bodies: true,
 		});
@@ -205,7 +209,7 @@ export class SegmentReader {
 		return await this.blocks.get(key, end - fileOffset, async () => {
 			const buffer = Buffer.allocUnsafeSlow(end - fileOffset);
 			const bytes = buffer.subarray(0, await this.read(segment.path, buffer, fileOffset));
-			const walk = walkFrames({ bytes, from: 0, tag: segment.tag as number, relative, bodies: true });
+			const walk = walkFrames({ bytes, from: 0, ...identity(segment), relative, bodies: true });
 			const bad = walk.end < bytes.length && walk.bad.length === 0 ? [cut(walk.end, walk.relative)] : walk.bad;
 			return { bytes, fileOffset, frames: walk.frames, bad, from: relative, to: walk.relative };
 		});
@@ -223,6 +227,11 @@ export class SegmentReader {
 			throw isGone(error) ? error : ioError(error, `reading ${path}`);
 		}
 	}
+}
+
+/** What the frames of a segment whose header has been read are known by. */
+function identity({ tag, stamp }: Segment): { tag: number; stamp: number } {
+	return { tag: tag as number, stamp };
 }
 
 function cut(at: number, relative: number): { at: number; relative: number; what: "body" } {

@@ -46,8 +46,9 @@ export interface BadFrame {
 export interface SegmentRange {
 	/** Fills the target from a file offset on; returns the bytes read, fewer only at the end of the file. */
 	readonly read: (target: Uint8Array, position: number) => Promise<number>;
-	/** Tag of the segment. */
+	/** Tag of the segment, and the time of its frames that were staged. */
 	readonly tag: number;
+	readonly stamp?: number;
 	/** Where to begin: file offset and relative position of a frame. */
 	readonly from: number;
 	readonly relative: number;
@@ -57,7 +58,7 @@ export interface SegmentRange {
 
 /** Walks a segment; see the head of this file. */
 export async function* walkSegment(range: SegmentRange): AsyncGenerator<GoodStretch | BadFrame> {
-	const { read, tag } = range;
+	const { read, tag, stamp } = range;
 	let { size, from: at, relative } = range;
 	let carry: Uint8Array = new Uint8Array(0);
 	let wanted = 0;
@@ -67,7 +68,7 @@ export async function* walkSegment(range: SegmentRange): AsyncGenerator<GoodStre
 		const got = carry.length + (await read(window.subarray(carry.length), at + carry.length));
 		if (got < window.length) size = at + got;
 		const bytes = window.subarray(0, got);
-		const good = goodFrames(bytes, tag, relative);
+		const good = goodFrames(bytes, tag, stamp, relative);
 		const fileOffset = at;
 		at += good.end;
 		relative = good.relative;
@@ -78,7 +79,7 @@ export async function* walkSegment(range: SegmentRange): AsyncGenerator<GoodStre
 		wanted = 0;
 		if (carry.length === 0) continue;
 		if (carry.length < FRAME_HEADER_BYTES && at + carry.length < size) continue;
-		const header = expected(carry, tag, relative);
+		const header = expected(carry, tag, relative, stamp);
 		if (header === undefined) {
 			const short = size - at < FRAME_HEADER_BYTES;
 			const next = short ? undefined : await findInFile(range, at + 1, size, relative);
@@ -130,6 +131,7 @@ export async function* walkSegment(range: SegmentRange): AsyncGenerator<GoodStre
 function goodFrames(
 	bytes: Uint8Array,
 	tag: number,
+	stamp: number | undefined,
 	from: number,
 ): { frames: FoundFrame[]; end: number; relative: number } {
 	const frames: FoundFrame[] = [];
@@ -137,7 +139,7 @@ function goodFrames(
 	let at = 0;
 	let relative = from;
 	while (at < bytes.length) {
-		const header = readFrameHeader(bytes, view, at);
+		const header = readFrameHeader(bytes, view, at, stamp);
 		if (header === undefined || header.tag !== tag || header.relative !== relative) break;
 		if (!frameBodyHolds(bytes, at, header)) break;
 		frames.push({ at, header });
@@ -147,8 +149,8 @@ function goodFrames(
 	return { frames, end: at, relative };
 }
 
-function expected(bytes: Uint8Array, tag: number, relative: number): FrameHeader | undefined {
-	const header = readFrameHeader(bytes, viewOf(bytes), 0);
+function expected(bytes: Uint8Array, tag: number, relative: number, stamp = 0): FrameHeader | undefined {
+	const header = readFrameHeader(bytes, viewOf(bytes), 0, stamp);
 	return header !== undefined && header.tag === tag && header.relative === relative ? header : undefined;
 }
 

@@ -26,6 +26,10 @@ export interface Segment {
 	lastTime: number | undefined;
 	/** When its first append came, or at least when the file was begun: it is closed by age from then on. */
 	since: number | undefined;
+	/** Of one that was a staged file: how many of the same write follow it. `undefined` also until its header has been read. */
+	following: number | undefined;
+	/** Time of its frames that have none of their own, because their file was staged. */
+	stamp: number;
 	/** Closed by age, or to be dropped: the next frame begins another segment, if this one has any units. */
 	full: boolean;
 }
@@ -50,5 +54,7 @@ const unknown = {
 	anchoredIn: -1,
 	lastTime: undefined,
 	since: undefined,
+	following: undefined,
+	stamp: 0,
 	full: false,
 };

@@ -64,6 +64,26 @@ export class ShardFiles {
 		return names.filter(({ name }) => name.endsWith(".tmp")).map(({ name }) => join(this.folder, name));
 	}
 
+	/**
+	 * Leaves out the newest segments as long as others of the same write in parts are still to come: it is shown as a whole
+	 * or not at all. Returns how many they are.
+	 */
+	async leaveOutIncomplete(): Promise<number> {
+		const all = this.segments.length;
+		for (let newest = this.segments.at(-1); newest !== undefined; newest = this.segments.at(-1)) {
+			try {
+				await this.reader.readHeader(newest, this.#ids, this.#shard);
+			} catch (error) {
+				// What is wrong with it is found out by who reads it.
+				if (!StreambedError.is(error)) throw error;
+				break;
+			}
+			if ((newest.following ?? 0) === 0) break;
+			this.segments.pop();
+		}
+		return all - this.segments.length;
+	}
+
 	/** Finds out tail, head and seal from the newest segment. */
 	async openTail(): Promise<ShardTail> {
 		const newest = this.segments.at(-1);
@@ -101,7 +121,8 @@ export class ShardFiles {
 				})
 			: undefined;
 		const lastTime = scan.state.lastTime ?? (tail > 0 ? scan.state.timeFloor : null);
-		return { tail, state: scan.state, lastTime, fileEnd: scan.goodBytes, damage };
+		const cutOff = (newest.following ?? 0) > 0 ? incompleteWrite(join(this.folder, segmentName(tail))) : undefined;
+		return { tail, state: scan.state, lastTime, fileEnd: scan.goodBytes, damage: damage ?? cutOff };
 	}
 
 	async #headOf(segment: Segment, fallback: number): Promise<number> {
@@ -209,6 +230,11 @@ export class ShardFiles {
 		const what = after === undefined ? "the first segment is missing" : `a segment is missing after ${after.path}`;
 		return corrupt({ path, offset: 0, validAfter: next?.base, what });
 	}
+}
+
+/** The error for a write in parts whose last files are missing. */
+export function incompleteWrite(path: string): StreambedError {
+	return corrupt({ path, offset: 0, what: "the rest of a write in parts is missing", hint: UNCERTAIN_HINT });
 }
 
 const emptyTail: ShardTail = {

@@ -24,7 +24,7 @@ import { existingSegment } from "./segment.ts";
 import { SEGMENT_HEADER_BYTES, segmentName } from "./segment-header.ts";
 import { isGone } from "./segment-reader.ts";
 import { type BadFrame, type GoodStretch, walkSegment } from "./segment-walk.ts";
-import { ShardFiles } from "./shard-files.ts";
+import { incompleteWrite, ShardFiles } from "./shard-files.ts";
 import { type IndexEntry, SparseIndex } from "./sparse-index.ts";
 
 /** How old the last look may be: for an answer at the tail, and for one from behind it. */
@@ -85,6 +85,8 @@ export class ShardFollower implements Polled {
 	#lastTime: number | undefined;
 	/** Where data goes on cannot be told: an answer for everybody who reads at the tail. */
 	#damage: StreambedError | undefined;
+	/** The rest of a write in parts is missing. */
+	#cutOff: StreambedError | undefined;
 	#active: Active | undefined;
 	#stuck: Stuck | undefined;
 	/** The newest segment has a bad header: it is looked at again then. */
@@ -142,7 +144,8 @@ export class ShardFollower implements Polled {
 	}
 
 	#atTail(): ReadResult {
-		if (this.#damage !== undefined) throw this.#damage;
+		const damage = this.#damage ?? this.#cutOff;
+		if (damage !== undefined) throw damage;
 		return { kind: this.#sealed ? "end" : "nothing", tail: this.#tail };
 	}
 
@@ -316,6 +319,14 @@ export class ShardFollower implements Polled {
 			newest = segments.at(-1);
 			info = newest && (await disk.stat(newest.path));
 		}
+		if (newest !== undefined && (await this.#files.leaveOutIncomplete()) > 0) {
+			newest = segments.at(-1);
+			info = newest && (await disk.stat(newest.path));
+			const over = await this.#store.nobodyWrites();
+			this.#cutOff = over ? incompleteWrite(join(this.#files.folder, segmentName(this.#tail))) : undefined;
+			// Before its first segment nothing is known of the shard.
+			if (newest === undefined && !over) throw missing(this.#files.folder);
+		}
 		if (newest === undefined) {
 			await this.#store.assertThere(this.#stream);
 			if (before !== undefined || this.#tail > 0)
@@ -433,8 +444,9 @@ export class ShardFollower implements Polled {
 	async #walk(active: Active, size: number, passed: ReadonlySet<number>): Promise<BadFrame | undefined> {
 		const { segment, relative } = active;
 		const read = (target: Uint8Array, at: number): Promise<number> => this.#store.reader.read(segment.path, target, at);
+		const { stamp } = segment;
 		const tag = segment.tag as number;
-		for await (const piece of walkSegment({ read, tag, from: segment.bytes, relative, size })) {
+		for await (const piece of walkSegment({ read, tag, stamp, from: segment.bytes, relative, size })) {
 			if (piece.kind === "frames") {
 				this.#take(active, piece);
 				continue;

@@ -6,7 +6,7 @@
  * the order of accepted calls is the order of their frames.
  */
 import { abortError } from "../core/abort.ts";
-import { fail, type StreambedError } from "../core/errors.ts";
+import type { StreambedError } from "../core/errors.ts";
 import type { PositionQuery } from "../core/location.ts";
 import type { ProducerTriple } from "../core/producers.ts";
 import {
@@ -20,14 +20,15 @@ import {
 } from "../core/shard.ts";
 import { tripleBytes } from "./entry-extension.ts";
 import { FrameType, frameHeaderCrc, frameTimeAt, HeadReason, type ShardState } from "./frame.ts";
-import { outOfRange, truncated } from "./log-errors.ts";
+import { exhausted, mismatch, outOfRange, sealedError, tooLarge, truncated } from "./log-errors.ts";
 import type { LogHost } from "./log-host.ts";
 import { EnvelopeKind, type RoundPart } from "./round.ts";
 import type { Segment } from "./segment.ts";
 import { isGone } from "./segment-reader.ts";
 import type { ShardFiles, ShardTail } from "./shard-files.ts";
+import { ShardGate } from "./shard-gate.ts";
 import { ShardMemory } from "./shard-memory.ts";
-import type { StreamProducers } from "./stream-producers.ts";
+import type { ShardOwner } from "./shard-owner.ts";
 import {
 	afterFrame,
 	extendEntry,
@@ -35,23 +36,10 @@ import {
 	frameEnd,
 	type MemoryFrame,
 	memoryFrameBytes,
+	settleFailed,
 	stampFrame,
 } from "./tail-memory.ts";
 import { TailWaiters } from "./tail-waiters.ts";
-
-/** What a shard has to know of its stream. */
-export interface ShardOwner {
-	/** For messages: `scope/stream`. */
-	readonly name: string;
-	/** 16 bytes. */
-	readonly id: Uint8Array;
-	readonly segmentBytes: number;
-	readonly producers: StreamProducers;
-	/** A segment is closed so long after its first append; `undefined` without retention by age. */
-	readonly rollMs: number | undefined;
-	/** Set once the stream is deleted. */
-	readonly deleted: StreambedError | undefined;
-}
 
 /** A shard that this process writes. */
 export class ShardLog {
@@ -59,6 +47,8 @@ export class ShardLog {
 	readonly shard: number;
 	readonly files: ShardFiles;
 	readonly memory: ShardMemory;
+	/** Closed while staged data is adopted. */
+	readonly gate: ShardGate = new ShardGate();
 	readonly #host: LogHost;
 	readonly #damage: StreambedError | undefined;
 	readonly #waiters: TailWaiters;
@@ -117,8 +107,12 @@ export class ShardLog {
 			this.#damage !== undefined ||
 			bytes > host.limits.appendBytes
 		) {
-			const error = this.#refusal() ?? this.#tooLarge(bytes);
+			const error = this.#refusal() ?? tooLarge(this.owner.name, bytes, host.limits.appendBytes);
 			queueMicrotask(() => completion.fail(error));
+			return Number.NaN;
+		}
+		if (this.gate.closed) {
+			this.gate.wait(() => this.submit(payload, options, completion));
 			return Number.NaN;
 		}
 		if (!host.admission.admit(bytes)) {
@@ -129,6 +123,10 @@ export class ShardLog {
 	}
 
 	#acceptLater(payload: Payload, bytes: number, options: SubmitOptions, completion: Completion): void {
+		if (this.gate.closed) {
+			this.gate.wait(() => this.#acceptLater(payload, bytes, options, completion));
+			return;
+		}
 		const error = this.owner.deleted ?? this.#host.stopError();
 		if (error === undefined) {
 			this.#accept(payload, bytes, options, completion);
@@ -145,11 +143,12 @@ export class ShardLog {
 			const answered = this.#answerKnown(producer, bytes, completion);
 			if (answered !== undefined) return answered;
 		}
-		if (this.#sealing) return this.#refuse(bytes, completion, () => this.#sealedError());
-		if (at + bytes > Number.MAX_SAFE_INTEGER) return this.#refuse(bytes, completion, () => this.#exhausted(bytes));
+		if (this.#sealing) return this.#refuse(bytes, completion, () => sealedError(this.owner.name, this.#tail));
+		if (at + bytes > Number.MAX_SAFE_INTEGER)
+			return this.#refuse(bytes, completion, () => exhausted(this.owner.name, bytes, this.#tail));
 		if (options.expect !== undefined && options.expect !== at) {
 			const { expect } = options;
-			return this.#refuse(bytes, completion, () => this.#mismatch(expect, at));
+			return this.#refuse(bytes, completion, () => mismatch(this.owner.name, expect, at));
 		}
 		if (bytes === 0) {
 			this.#afterAccepted((error) => {
@@ -229,37 +228,6 @@ export class ShardLog {
 
 	#refusal(): StreambedError | undefined {
 		return this.owner.deleted ?? this.#host.refusal() ?? this.#damage;
-	}
-
-	#tooLarge(bytes: number): StreambedError {
-		const limit = this.#host.limits.appendBytes;
-		return fail("TOO_LARGE", `one append to ${this.owner.name} holds ${bytes} bytes, the limit is ${limit}`, {
-			details: { bytes, limit },
-		});
-	}
-
-	#sealedError(): StreambedError {
-		return fail("SEALED", `cannot append to ${this.owner.name}: the stream is sealed at ${this.#tail}`, {
-			details: { tail: this.#tail },
-		});
-	}
-
-	#exhausted(bytes: number): StreambedError {
-		const limit = Number.MAX_SAFE_INTEGER;
-		return fail("LIMIT_EXCEEDED", `cannot append ${bytes} bytes to ${this.owner.name}: positions end at ${limit}`, {
-			details: { tail: this.#tail, limit },
-		});
-	}
-
-	/** Tells the tail that the append met; by now it is durable, and the tail may be further on. */
-	#mismatch(expected: number, tail: number): StreambedError {
-		return fail(
-			"POSITION_MISMATCH",
-			`cannot append to ${this.owner.name}: expected the tail at ${expected}, it is ${tail}`,
-			{
-				details: { expected, tail },
-			},
-		);
 	}
 
 	// Rounds
@@ -432,6 +400,7 @@ export class ShardLog {
 
 	/** See `EngineShard.truncateBefore`. */
 	async truncateBefore(position: number): Promise<number> {
+		while (this.gate.closed) await this.gate.opened();
 		this.#checkWritable();
 		if (position > this.#tail) throw outOfRange(this.owner.name, position, this.#tail);
 		if (position > this.#acceptedHead) {
@@ -450,7 +419,8 @@ export class ShardLog {
 
 	/** Moves the head to the end of a segment, in the next round; at the tail the newest segment is closed for it. */
 	retain(position: number, reason: HeadReason): void {
-		if (this.#changeRefusal() !== undefined || position <= this.#acceptedHead || position > this.#tail) return;
+		if (this.gate.closed || this.#changeRefusal() !== undefined) return;
+		if (position <= this.#acceptedHead || position > this.#tail) return;
 		const newest = this.files.segments.at(-1);
 		if (newest !== undefined && position === this.#acceptedTail) newest.full = true;
 		this.#acceptedHead = position;
@@ -459,6 +429,7 @@ export class ShardLog {
 
 	/** See `EngineShard.seal`. */
 	async seal(): Promise<number> {
+		while (this.gate.closed) await this.gate.opened();
 		this.#checkReadable();
 		if (this.#sealed) return this.#tail;
 		this.#checkWritable();
@@ -482,6 +453,39 @@ export class ShardLog {
 		});
 	}
 
+	// Staged data
+
+	/** What stands against adding staged data of so many bytes at the tail now; everything accepted must have settled. */
+	adoptionRefusal(bytes: number, expect: number | undefined): StreambedError | undefined {
+		const { name } = this.owner;
+		const refusal = this.#refusal();
+		if (refusal !== undefined) return refusal;
+		if (this.#sealing) return sealedError(name, this.#tail);
+		if (this.#tail + bytes > Number.MAX_SAFE_INTEGER) return exhausted(name, bytes, this.#tail);
+		return expect === undefined || expect === this.#tail ? undefined : mismatch(name, expect, this.#tail);
+	}
+
+	/** What staged data is stamped with: all that is durable, and the time of the next append. */
+	stampState(): { readonly head: number; readonly tail: number; readonly timeFloor: number; readonly time: number } {
+		const time = Math.max(this.#time, this.#host.clock.now());
+		return { head: this.#head, tail: this.#tail, timeFloor: this.#time, time };
+	}
+
+	/** Segments at the tail have been adopted: their data is visible from now on. Nothing else may be in memory. */
+	adopted(segments: readonly Segment[], time: number, tail: number): void {
+		this.memory.clear();
+		// One without units stood at the same base, and was replaced.
+		this.files.segments = [...this.files.segments.filter(({ base }) => base < this.#tail), ...segments];
+		this.#tail = this.#acceptedTail = tail;
+		this.#time = this.#lastTime = time;
+		this.#waiters.wake(tail, this.#sealed);
+	}
+
+	/** No append is accepted any more. */
+	get sealing(): boolean {
+		return this.#sealing;
+	}
+
 	#checkWritable(): void {
 		const error = this.#changeRefusal();
 		if (error !== undefined) throw error;
@@ -490,11 +494,4 @@ export class ShardLog {
 	#changeRefusal(): StreambedError | undefined {
 		return this.owner.deleted ?? this.#host.changeRefusal() ?? this.#damage;
 	}
-}
-
-function settleFailed(frame: MemoryFrame, error: StreambedError): void {
-	const { completions, after } = frame;
-	forgetWaiting(frame);
-	for (const completion of completions) completion.fail(error);
-	for (const then of after) then(error);
 }

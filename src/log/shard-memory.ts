@@ -17,7 +17,7 @@ import {
 import { newSegment, type Segment } from "./segment.ts";
 import { SEGMENT_HEADER_BYTES } from "./segment-header.ts";
 import type { ShardFiles } from "./shard-files.ts";
-import type { ShardOwner } from "./shard-log.ts";
+import type { ShardOwner } from "./shard-owner.ts";
 import type { ChunkHolder, TailCache } from "./tail-cache.ts";
 import {
 	addEntry,

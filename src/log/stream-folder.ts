@@ -8,6 +8,7 @@ import { streamSuffix } from "../core/names.ts";
 import { parseUuid } from "../core/random.ts";
 import type { StreamKind } from "../core/stream-config.ts";
 import type { Disk } from "../disk/disk.ts";
+import { systemError } from "../disk/system-error.ts";
 import { corrupt } from "./corruption.ts";
 import { isGone } from "./segment-reader.ts";
 
@@ -90,6 +91,16 @@ export async function replaceFile(disk: Disk, path: string, bytes: Uint8Array): 
 	}
 	await disk.rename(temporary, path);
 	await disk.syncDir(dirname(path));
+}
+
+/** Makes a folder inside a stream's, unless somebody removes the stream meanwhile: then nothing of it stays. @throws ENOENT */
+export async function makeInside(disk: Disk, path: string, folder: string): Promise<void> {
+	// Where the stream's folder is gone, the stream was deleted, and it must not come back.
+	await disk.list(path);
+	await disk.mkdir(folder);
+	if ((await disk.stat(join(path, DESCRIPTOR))) !== undefined) return;
+	for (let made = folder; made.startsWith(path); made = dirname(made)) await disk.rmdir(made).catch(() => {});
+	throw systemError("ENOENT", "mkdir", folder);
 }
 
 /** Takes a stream's folder out of its place and removes it. */

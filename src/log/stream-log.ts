@@ -4,7 +4,8 @@ import type { StreambedError } from "../core/errors.ts";
 import { segmentBytes as segmentRange } from "../core/limits.ts";
 import { rollAfterMs, rollBytes } from "../core/retention.ts";
 import type { Retention, StreamKind } from "../core/stream-config.ts";
-import type { ShardLog, ShardOwner } from "./shard-log.ts";
+import type { ShardLog } from "./shard-log.ts";
+import type { ShardOwner } from "./shard-owner.ts";
 import { StreamProducers } from "./stream-producers.ts";
 
 /** What has to be known to open a stream. */

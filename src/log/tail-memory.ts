@@ -6,6 +6,7 @@
  * reader is never used again, so that views stay valid for as long as somebody keeps them; memory that was not is.
  */
 
+import type { StreambedError } from "../core/errors.ts";
 import type { AcceptedAppend } from "../core/producers.ts";
 import { type Completion, copyPayload, type Payload } from "../core/shard.ts";
 import { checksum, viewOf } from "./checksum.ts";
@@ -243,6 +244,14 @@ export function forgetWaiting(frame: MemoryFrame): void {
 	frame.completions = none;
 	frame.extensions = none;
 	frame.after = none;
+}
+
+/** Those who wait for the frame hear that it will not be durable, or why that is not known. */
+export function settleFailed(frame: MemoryFrame, error: StreambedError): void {
+	const { completions, after } = frame;
+	forgetWaiting(frame);
+	for (const completion of completions) completion.fail(error);
+	for (const then of after) then(error);
 }
 
 /** Number of the last frame in a chunk that begins at or before `position`; 0 if none does. */

@@ -8,6 +8,7 @@ import { existingSegment, type Segment } from "./segment.ts";
 import { baseOfName, SEGMENT_HEADER_BYTES, segmentName, segmentNumber, segmentTag } from "./segment-header.ts";
 import { isGone, SegmentReader, type StreamIds } from "./segment-reader.ts";
 import { type BadFrame, type GoodStretch, walkSegment } from "./segment-walk.ts";
+import { ShardFiles } from "./shard-files.ts";
 import { decodeIndex } from "./sparse-index.ts";
 import type { SegmentView } from "./verify-journal.ts";
 import type { VerifyReport } from "./verify-report.ts";
@@ -98,7 +99,7 @@ class ShardVerification {
 	}
 
 	async run(): Promise<boolean> {
-		const bases = await segmentBases(this.#view, this.#folder);
+		const bases = await this.#bases();
 		let expected: number | undefined;
 		for (const base of bases) {
 			const segment = existingSegment(this.#folder, base);
@@ -118,6 +119,19 @@ class ShardVerification {
 		const [first] = bases;
 		if (first !== undefined && first > this.#head && !this.#vanished) this.#missing(this.#head, first);
 		return !this.#vanished;
+	}
+
+	/** The bases of what is there; a write in parts whose files are still coming is left out. */
+	async #bases(): Promise<number[]> {
+		const { disk } = this.#view;
+		const files = new ShardFiles(disk, this.#reader, this.#folder, this.#stream.ids, this.#shard);
+		await files.list();
+		const all = files.segments.map(({ base }) => base);
+		if ((await files.leaveOutIncomplete()) === 0) return all;
+		if (!(await this.#view.nobodyWrites())) return files.segments.map(({ base }) => base);
+		const path = join(this.#folder, segmentName(all.at(-1) as number));
+		this.#report.damage(path, 0, "files of a write in parts that should follow it are missing");
+		return all;
 	}
 
 	/** Where nobody writes, indexes tell whether the newest segment is gone, or was longer. */
@@ -187,7 +201,13 @@ class ShardVerification {
 					this.#report.damage(path, SEGMENT_HEADER_BYTES, "the segment holds no frame");
 					return undefined;
 				}
-				for await (const piece of walkSegment({ read, tag: segment.tag as number, ...place, size })) {
+				for await (const piece of walkSegment({
+					read,
+					tag: segment.tag as number,
+					stamp: segment.stamp,
+					...place,
+					size,
+				})) {
 					if (piece.kind === "frames") {
 						this.#good(segment, piece);
 						await this.#sink?.good(segment, piece);

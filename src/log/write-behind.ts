@@ -5,7 +5,7 @@
  * segment is in flight at a time and in ascending order: a reader beside the owner never sees a later frame without
  * the one before it.
  */
-import { dirname, join } from "node:path/posix";
+import { dirname } from "node:path/posix";
 import type { Clock, Timer } from "../core/clock.ts";
 import type { Disk } from "../disk/disk.ts";
 import { systemError } from "../disk/system-error.ts";
@@ -26,7 +26,7 @@ import { encodeSegmentHeader, segmentNumber } from "./segment-header.ts";
 import { indexPath } from "./segment-reader.ts";
 import type { ShardLog } from "./shard-log.ts";
 import { encodeIndex } from "./sparse-index.ts";
-import { DESCRIPTOR } from "./stream-folder.ts";
+import { makeInside } from "./stream-folder.ts";
 import type { StreamLog } from "./stream-log.ts";
 import type { TailCache } from "./tail-cache.ts";
 import { type Chunk, frameFrom } from "./tail-memory.ts";
@@ -246,11 +246,8 @@ export class WriteBehind {
 		if (before?.index !== undefined) await this.writeIndex(before);
 		const folder = dirname(segment.path);
 		if ((await disk.stat(folder)) === undefined) {
-			// Only the shard's own folder is made: where the stream's is gone, the stream was deleted.
-			await disk.list(stream.path);
 			assertThere(stream);
-			await disk.mkdir(folder);
-			await this.#undoIfGone(stream, folder);
+			await makeInside(disk, stream.path, folder);
 			this.#host.noteFolder(stream.path);
 		}
 		const temporary = `${segment.path}.tmp`;
@@ -277,15 +274,6 @@ export class WriteBehind {
 		this.#host.noteFolder(folder);
 		segment.created = true;
 		await files.adopt(segment.path, file);
-	}
-
-	/** Takes a shard's folder back that was made while somebody removed the stream: nothing of it must stay. */
-	async #undoIfGone(stream: StreamLog, folder: string): Promise<void> {
-		const { disk } = this.#host;
-		if ((await disk.stat(join(stream.path, DESCRIPTOR))) !== undefined) return;
-		await disk.rmdir(folder).catch(() => {});
-		await disk.rmdir(stream.path).catch(() => {});
-		throw systemError("ENOENT", "mkdir", folder);
 	}
 
 	/** Renews the index of an active segment if much has been added since. */

@@ -3,18 +3,19 @@ import type { Readable, Writable } from "node:stream";
 import { abortError, checkSignal, throwIfAborted } from "../core/abort.ts";
 import { fail } from "../core/errors.ts";
 import { checkLocation, type Location } from "../core/location.ts";
-import { rejectUnknown, requireInteger } from "../core/options.ts";
+import { describe, rejectUnknown, requireInteger } from "../core/options.ts";
 import { checkProducerId, checkTriple, type ProducerTriple } from "../core/producers.ts";
 import { applyUpdate, resolveStreamConfig, type StreamUpdate } from "../core/stream-config.ts";
-import type { Appended, Completion, EngineShard, StreamInfo, SubmitOptions } from "../engine/contract.ts";
+import type { Appended, Completion, EngineShard, StagedInfo, StreamInfo, SubmitOptions } from "../engine/contract.ts";
 import { type AppendPiece, AppendReader } from "./append-reader.ts";
 import { ByteReader, type ByteReaderOptions } from "./byte-reader.ts";
 import { ByteWriter, type ByteWriterOptions } from "./byte-writer.ts";
 import { isBytes, notBytes } from "./bytes.ts";
+import { Multipart } from "./multipart.ts";
 import { type ReadableOptions, readableOf, type WritableOptions, writableOf } from "./node-streams.ts";
 import { Producer } from "./producer.ts";
 import type { ReadRangeOptions } from "./read-range.ts";
-import { refuseProducer, refuseRetention } from "./refusals.ts";
+import { checkForce, refuseProducer, refuseRetention } from "./refusals.ts";
 import type { StreamAccess } from "./stream-access.ts";
 
 const unconditional: SubmitOptions = Object.freeze({});
@@ -146,11 +147,39 @@ export class ByteStream {
 		return await shard.truncateBefore(query.at === "position" ? query.position : await shard.locate(query));
 	}
 
-	/** Freezes the tail for ever, after all appends accepted before. Sealing again is harmless. Returns the tail. */
-	async seal(): Promise<number> {
+	/**
+	 * Freezes the tail for ever, after all appends accepted before. Sealing again is harmless. Returns the tail.
+	 * A prepared write in parts stands against it, unless `force` aborts it. @throws TXN_STATE
+	 */
+	async seal(options: { readonly force?: boolean | undefined } = {}): Promise<number> {
+		const force = checkForce(options, "the options of seal");
 		const shard = this.#access.shardNow ?? (await this.#access.shard());
 		this.#access.context.assertOpen();
-		return await shard.seal();
+		return await shard.seal(force);
+	}
+
+	/** Writes in parts that are neither committed nor aborted, oldest first: open ones of this process, and prepared ones. */
+	async transactions(): Promise<readonly StagedInfo[]> {
+		const shard = await this.#access.shard();
+		this.#access.context.assertOpen();
+		return await shard.staging.list();
+	}
+
+	/**
+	 * A write in parts that is not decided, by its id: to be committed or aborted, perhaps by another process than the one
+	 * that prepared it. @throws NOT_FOUND if there is none: it was committed, or aborted, or never prepared
+	 */
+	async resumeTransaction(id: string): Promise<Multipart> {
+		if (typeof id !== "string" || id === "") throw fail("INVALID_OPTION", `the id must be a UUID, not ${describe(id)}`);
+		const shard = await this.#access.shard();
+		this.#access.context.assertOpen();
+		const staged = await shard.staging.find(id);
+		const multipart = new Multipart(
+			this.#access,
+			async () => staged,
+			async () => {},
+		);
+		return await multipart.open();
 	}
 
 	/** Changes retention, segment size or tags; what is left out stays. Returns what is known of the stream then. */

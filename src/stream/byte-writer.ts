@@ -3,9 +3,11 @@ import { abortable, checkSignal, throwIfAborted } from "../core/abort.ts";
 import { fail } from "../core/errors.ts";
 import { describe, rejectUnknown, requireInteger } from "../core/options.ts";
 import type { ProducerTriple } from "../core/producers.ts";
+import type { EngineStaged } from "../engine/contract.ts";
 import { isBytes, notBytes } from "./bytes.ts";
+import { checkMultipartOptions, Multipart, type MultipartOptions } from "./multipart.ts";
 import { checkSequencer, type Producer } from "./producer.ts";
-import { refuseProducer } from "./refusals.ts";
+import { refuseMultipart, refuseProducer } from "./refusals.ts";
 import type { StreamAccess } from "./stream-access.ts";
 import { WriteQueue } from "./write-queue.ts";
 import type { WriteTicket } from "./write-ticket.ts";
@@ -34,6 +36,8 @@ const defaultMaxInFlightBytes: number = 16 * 1024 * 1024;
 export class ByteWriter implements AsyncDisposable {
 	readonly #access: StreamAccess;
 	readonly #queue: WriteQueue;
+	readonly #conditional: boolean;
+	readonly #numbered: boolean;
 	#closing: Promise<void> | undefined;
 
 	/** Made by `stream.writer()`. */
@@ -53,6 +57,8 @@ export class ByteWriter implements AsyncDisposable {
 		}
 		access.context.assertOpen();
 		this.#access = access;
+		this.#conditional = conditional;
+		this.#numbered = producer !== undefined;
 		this.#queue = new WriteQueue(access, { maxInFlightBytes, conditional, producer });
 		access.context.writers.add(this);
 	}
@@ -107,11 +113,23 @@ export class ByteWriter implements AsyncDisposable {
 		return await this.#queue.seekToTail();
 	}
 
-	/** Larger payloads that become visible as a whole: not in this version. @throws UNSUPPORTED */
-	multipart(): never {
-		throw fail("UNSUPPORTED", `this version has no multi-part writes: one was begun on ${this.#access.label}`, {
-			hint: "Write in pieces of at most limits.appendBytes; each is atomic.",
-		});
+	/**
+	 * Begins a write in parts: any number of bytes that become visible at one stroke, or never. It comes after what this
+	 * writer has written before its commit; others' appends go on meanwhile. It outlives this writer.
+	 * @throws UNSUPPORTED for a conditional writer, and for one with a producer
+	 */
+	multipart(options: MultipartOptions = {}): Multipart {
+		const leaseMs = checkMultipartOptions(options);
+		if (this.#closing !== undefined) throw this.#closedError();
+		refuseMultipart(this.#access.context.engine.manifest, `write in parts to ${this.#access.label}`);
+		if (this.#numbered || this.#conditional) {
+			const which = this.#numbered ? "with a producer" : "that is conditional";
+			throw fail("UNSUPPORTED", `a writer ${which} makes no write in parts: one was begun on ${this.#access.label}`, {
+				hint: "Begin it on a writer of its own; commit({ expect }) makes the commit conditional, prepare() lets it be retried.",
+			});
+		}
+		const begin = async (): Promise<EngineStaged> => (await this.#access.shard()).staging.begin(leaseMs);
+		return new Multipart(this.#access, begin, () => this.#queue.settle());
 	}
 
 	/** Flushes and releases the writer; writes from now on fail with CLOSED. Closing again is harmless and never rejects. */

@@ -5,7 +5,7 @@ import { describe, rejectUnknown, requireInteger } from "../core/options.ts";
 import { resolveStreamConfig, type StreamConfig, type StreamOptions } from "../core/stream-config.ts";
 import type { StreamInfo, StreamSummary } from "../engine/contract.ts";
 import { ByteStream } from "./byte-stream.ts";
-import { refuseConfig } from "./refusals.ts";
+import { checkForce, refuseConfig } from "./refusals.ts";
 import { type StoreContext, StreamAccess } from "./stream-access.ts";
 
 /** Which streams to list. */
@@ -84,11 +84,15 @@ export class Scope {
 		});
 	}
 
-	/** Deletes a stream with all its data; handles to it fail with NOT_FOUND from then on. @throws NOT_FOUND */
-	async delete(name: string): Promise<void> {
+	/**
+	 * Deletes a stream with all its data; handles to it fail with NOT_FOUND from then on. A prepared write in parts stands
+	 * against it, unless `force` is true. @throws NOT_FOUND, TXN_STATE
+	 */
+	async delete(name: string, options: { readonly force?: boolean | undefined } = {}): Promise<void> {
+		const force = checkForce(options, "the options of delete");
 		const address = this.#address(name);
 		this.#context.assertOpen();
-		await this.#context.engine.deleteStream(address);
+		await this.#context.engine.deleteStream(address, force);
 	}
 
 	#address(stream: string): StreamAddress {

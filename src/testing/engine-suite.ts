@@ -5,6 +5,7 @@
 import { manifestCases, persistenceCases } from "./engine-suite-abilities.ts";
 import { appendCases } from "./engine-suite-appends.ts";
 import { type EngineUnderTest, Suite } from "./engine-suite-context.ts";
+import { multipartCases, persistentMultipartCases } from "./engine-suite-multipart.ts";
 import { nodeStreamCases } from "./engine-suite-node.ts";
 import { persistentProducerCases, producerCases, producerWriterCases } from "./engine-suite-producers.ts";
 import { readerCases } from "./engine-suite-reader.ts";
@@ -14,18 +15,21 @@ import { truncationCases } from "./engine-suite-truncation.ts";
 import { writerCases } from "./engine-suite-writer.ts";
 
 /** How many cases there are: for every engine, and on top for those that can more. A lost case shows as a failure. */
-export const engineSuiteCases: Readonly<Record<"common" | "persistent" | "retention" | "keptRetention", number>> =
-	Object.freeze({
-		common: 193,
-		persistent: 14,
-		retention: 14,
-		keptRetention: 4,
-	});
+export const engineSuiteCases: Readonly<
+	Record<"common" | "persistent" | "retention" | "keptRetention" | "multipart" | "keptMultipart", number>
+> = Object.freeze({
+	common: 193,
+	persistent: 14,
+	retention: 14,
+	keptRetention: 4,
+	multipart: 19,
+	keptMultipart: 4,
+});
 
 /** Registers the suite for an engine with the test functions given. All of its cases must run: skip none. */
 export function testEngine(engine: EngineUnderTest): void {
 	const suite = new Suite(engine);
-	const { persistent, retention } = engine.manifest;
+	const { persistent, retention, multipart } = engine.manifest;
 	const both = persistent && retention;
 	engine.describe(`the ${engine.name} engine keeps the contract:`, () => {
 		suite.area("appends", () => appendCases(suite));
@@ -47,10 +51,14 @@ export function testEngine(engine: EngineUnderTest): void {
 		}
 		if (retention) suite.area("retention", () => retentionCases(suite));
 		if (both) suite.area("retention over reopening", () => keptRetentionCases(suite));
+		if (multipart) suite.area("writes in parts", () => multipartCases(suite));
+		if (multipart && persistent) suite.area("writes in parts over reopening", () => persistentMultipartCases(suite));
 		engine.it("every case of the suite has run and passed", async () => {
 			const cases = engineSuiteCases;
 			const more = (persistent ? cases.persistent : 0) + (retention ? cases.retention : 0);
-			engine.expect(suite.registered, "registered").toBe(cases.common + more + (both ? cases.keptRetention : 0));
+			const parts = (multipart ? cases.multipart : 0) + (multipart && persistent ? cases.keptMultipart : 0);
+			const all = cases.common + more + (both ? cases.keptRetention : 0) + parts;
+			engine.expect(suite.registered, "registered").toBe(all);
 			engine.expect(suite.finished, "passed").toBe(suite.registered);
 		});
 	});

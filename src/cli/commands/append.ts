@@ -3,6 +3,7 @@ import { fail, StreambedError } from "../../core/errors.ts";
 import { defaultLimits } from "../../core/limits.ts";
 import type { Appended, ByteStream, ByteWriter, ProducerTriple } from "../../index.ts";
 import { Acknowledgements } from "../acknowledgements.ts";
+import { appendAtomic, refuseBeside } from "../atomic-append.ts";
 import { type CommandContext, type CommandSpec, type OptionValues, streamArgument, textOption } from "../command.ts";
 import { asStreambedError } from "../error-text.ts";
 import { exactChunks } from "../exact-chunks.ts";
@@ -33,6 +34,8 @@ export const append: CommandSpec = {
 			help: "number of the first chunk; chunks are exact then",
 		},
 		{ flags: "--acks", help: "print a line of JSON for each durable chunk" },
+		{ flags: "--atomic", help: "all of the input becomes visible at one stroke, or none" },
+		{ flags: "--prepare", help: "the same, and not before `streambed txn commit`" },
 		{ flags: "--no-create", help: "fail if the stream is missing" },
 	],
 	later: [
@@ -43,8 +46,8 @@ export const append: CommandSpec = {
 		{ flags: "--shard <n>", needs: "record streams" },
 	],
 	examples: [
-		"streambed append cam/raw film.mp4 --producer camera-1:0:0",
 		"cat film.mp4 | streambed append ./data/cam/raw --chunk 1MiB",
+		"streambed append cam/raw film.mp4 --atomic",
 		"tail -f app.log | streambed append web/log --expect 0 --acks",
 	],
 	exits: {
@@ -72,10 +75,17 @@ async function run(context: CommandContext, args: readonly string[], options: Op
 		producer: producer === undefined ? undefined : parseProducer(producer, "--producer"),
 		acks: options.acks === true,
 	};
+	const prepare = options.prepare === true;
+	const atomic = prepare || options.atomic === true;
+	if (atomic) {
+		const beside = { "--chunk": chunk, "--producer": producer, "--acks": options.acks };
+		refuseBeside(prepare ? "--prepare" : "--atomic", prepare ? { ...beside, "--expect": expect } : beside);
+	}
 	const input = openInput(files, context.io);
 	const create = options.create !== false;
 	await withStream(context, address, create ? "create" : "write", async (open) => {
 		if (create) await makeMissing(context, open);
+		if (atomic) return await appendAtomic(context, open, input, { expect: plan.expect, prepare });
 		const done = await appendAll(context, open, input, plan);
 		await summarize(context, open, done, plan);
 	});

@@ -14,7 +14,10 @@ export const deleteStream: CommandSpec = {
 	summary: "Delete a stream",
 	purpose: "Delete a stream with all its data. There is no way back.",
 	args: [streamArgument],
-	options: [{ flags: "--yes", help: "do not ask; needed where nobody can answer" }],
+	options: [
+		{ flags: "--yes", help: "do not ask; needed where nobody can answer" },
+		{ flags: "--force", help: "even if a prepared write holds it" },
+	],
 	later: [],
 	examples: [
 		"streambed delete cam/raw",
@@ -24,6 +27,7 @@ export const deleteStream: CommandSpec = {
 	exits: {
 		2: "wrong name or option, or not confirmed",
 		3: "no such store or stream",
+		4: "a prepared write holds it",
 		6: "another process owns the store",
 	},
 	run,
@@ -33,7 +37,7 @@ async function run(context: CommandContext, [address = ""]: readonly string[], o
 	if (options.yes !== true) await confirm(context, address);
 	await withStream(context, address, "write", async ({ store, stream, place, name }) => {
 		const info = await stream.info();
-		await store.scope(place.scope).delete(place.stream);
+		await store.scope(place.scope).delete(place.stream, { force: options.force === true });
 		const bytes = bytesOf(info);
 		if (context.global.json) {
 			await context.out.json({ scope: place.scope, stream: place.stream, id: info.id, deleted: true, bytes });

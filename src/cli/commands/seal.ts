@@ -1,5 +1,5 @@
 /** `streambed seal`: makes a stream read-only for ever. */
-import { type CommandContext, type CommandSpec, streamArgument } from "../command.ts";
+import { type CommandContext, type CommandSpec, type OptionValues, streamArgument } from "../command.ts";
 import { withStream } from "../open-store.ts";
 import { formatCount } from "../units.ts";
 
@@ -10,16 +10,21 @@ export const seal: CommandSpec = {
 	summary: "Make a stream read-only",
 	purpose: "Make a stream read-only for ever; those who follow it come to an end.\nSealing twice is harmless.",
 	args: [streamArgument],
-	options: [],
+	options: [{ flags: "--force", help: "abort prepared writes that hold it" }],
 	later: [],
 	examples: ["streambed seal cam/raw", "streambed seal ./data/cam/raw", "streambed seal cam/raw --json"],
-	exits: { 2: "wrong name or option", 3: "no such store or stream", 6: "another process owns the store" },
+	exits: {
+		2: "wrong name or option",
+		3: "no such store or stream",
+		4: "a prepared write holds it",
+		6: "another process owns the store",
+	},
 	run,
 };
 
-async function run(context: CommandContext, [address = ""]: readonly string[]): Promise<void> {
+async function run(context: CommandContext, [address = ""]: readonly string[], options: OptionValues): Promise<void> {
 	await withStream(context, address, "write", async ({ stream, place, name }) => {
-		await stream.seal();
+		await stream.seal({ force: options.force === true });
 		const { tail } = (await stream.info()).shards[0] ?? { tail: 0 };
 		if (context.global.json) await context.out.json({ scope: place.scope, stream: place.stream, sealed: true, tail });
 		else await context.out.line(`sealed ${name} at ${formatCount(tail)}`);

@@ -7,14 +7,16 @@ import { applyUpdate, type StreamConfig, type StreamUpdate } from "../../core/st
 import { ioError } from "../../log/corruption.ts";
 import type { LogStore } from "../../log/log-store.ts";
 import type { ShardLog } from "../../log/shard-log.ts";
+import { holdError, preparedIds } from "../../log/staging.ts";
 import { DESCRIPTOR, replaceFile } from "../../log/stream-folder.ts";
 import type { StreamLog } from "../../log/stream-log.ts";
 import type { EngineStats, ListQuery, StreamInfo, StreamSummary } from "../contract.ts";
 import type { Manifest } from "../manifest.ts";
 import { Catalog, encodeDescriptor, type StoredStream } from "./catalog.ts";
 import { IdleStreams } from "./idle-streams.ts";
-import { LocalStream, type Opener } from "./local-stream.ts";
+import { LocalStream } from "./local-stream.ts";
 import { settleFolder } from "./moved-folder.ts";
+import type { Opener } from "./opener.ts";
 
 /** What the embedded engine can do. */
 export const localManifest: Manifest = Object.freeze({
@@ -24,7 +26,7 @@ export const localManifest: Manifest = Object.freeze({
 	densePositions: true,
 	retention: true,
 	producers: true,
-	multipart: false,
+	multipart: true,
 	readersBesideOwner: true,
 	durability: ["sync", "os"],
 } as const);
@@ -162,10 +164,15 @@ export class LocalEngine {
 	}
 
 	/** See `Engine.deleteStream`. */
-	async deleteStream(address: StreamAddress): Promise<void> {
+	async deleteStream(address: StreamAddress, force = false): Promise<void> {
 		await this.#turn(address, async () => {
 			const stored = await this.#stored(address);
-			await this.log.deleteStream(this.#streamOf(stored));
+			const stream = this.#streamOf(stored);
+			for (let shard = 0; !force && shard < stored.shards; shard++) {
+				const [id] = await preparedIds(this.log.disk, join(stream.path, String(shard)));
+				if (id !== undefined) throw holdError("delete", stream.name, id);
+			}
+			await this.log.deleteStream(stream);
 		});
 	}
 

@@ -1,5 +1,5 @@
 /** An open stream of the embedded engine, as one opener of the store holds it. */
-import { fail, type StreambedError } from "../../core/errors.ts";
+import { fail } from "../../core/errors.ts";
 import type { PositionQuery } from "../../core/location.ts";
 import type { StreamAddress } from "../../core/names.ts";
 import type { TakenEpoch } from "../../core/producers.ts";
@@ -19,14 +19,8 @@ import type {
 	StreamInfo,
 	SubmitOptions,
 } from "../contract.ts";
-
-/** Whether an opener of the store still has it open: others may go on using it. */
-export interface Opener {
-	/** Looked at by each append: an AbortSignal's own property costs more than the look. */
-	closed: boolean;
-	/** Aborted when `closed` becomes true. */
-	readonly signal: AbortSignal;
-}
+import { LocalStaging } from "./local-staging.ts";
+import { closedError, type Opener } from "./opener.ts";
 
 /** A handle to a stream, as one opener has it. */
 export class LocalStream implements EngineStream {
@@ -81,8 +75,10 @@ class LocalShard implements EngineShard {
 	readonly #store: LogStore;
 	readonly #shard: ShardLog;
 	readonly #opener: Opener;
+	readonly staging: LocalStaging;
 
 	constructor(store: LogStore, shard: ShardLog, opener: Opener) {
+		this.staging = new LocalStaging(store, shard, opener);
 		this.#store = store;
 		this.#shard = shard;
 		this.#opener = opener;
@@ -93,7 +89,7 @@ class LocalShard implements EngineShard {
 	}
 
 	acceptsNow(bytes: number): boolean {
-		return this.#store.admission.hasRoom(bytes);
+		return this.#store.admission.hasRoom(bytes) && !this.#shard.gate.closed;
 	}
 
 	submit(payload: Payload, options: SubmitOptions, completion: Completion): number {
@@ -133,17 +129,14 @@ class LocalShard implements EngineShard {
 		return await this.#shard.truncateBefore(position);
 	}
 
-	async seal(): Promise<number> {
+	async seal(force = false): Promise<number> {
 		this.#check();
+		// Without a turn in between, so that what is appended after this call comes after the seal.
+		if (this.#store.staging.holds(this.#shard)) await this.#store.staging.clear(this.#shard, "seal", force);
 		return await this.#shard.seal();
 	}
 
 	#check(): void {
 		if (this.#opener.closed) throw closedError();
 	}
-}
-
-/** The error for a store that its opener has closed. */
-export function closedError(): StreambedError {
-	return fail("CLOSED", "the store is closed");
 }

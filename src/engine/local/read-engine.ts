@@ -10,6 +10,7 @@ import { sqliteLocker } from "../../disk/sqlite-lock.ts";
 import { makeReadable, type ReadableStore } from "../../log/read-opening.ts";
 import { type FollowedStream, ReadStore } from "../../log/read-store.ts";
 import type { ShardFollower } from "../../log/shard-follower.ts";
+import { listStaged } from "../../log/staged-listing.ts";
 import type {
 	Completion,
 	Engine,
@@ -22,6 +23,7 @@ import type {
 	ReadResult,
 	ShardBounds,
 	ShardInfo,
+	ShardStaging,
 	StreamInfo,
 	StreamSummary,
 	SubmitOptions,
@@ -164,7 +166,9 @@ class ReadStream implements EngineStream {
 		this.#store = store;
 		this.#root = root;
 		this.#describe = describe;
-		this.#shards = Array.from({ length: stored.shards }, (_, n) => new ReadShard(store, store.shard(stream, n), root));
+		this.#shards = Array.from({ length: stored.shards }, (_, n) => {
+			return new ReadShard(store, store.shard(stream, n), join(stream.path, String(n)), root);
+		});
 	}
 
 	async info(): Promise<StreamInfo> {
@@ -187,11 +191,17 @@ class ReadShard implements EngineShard {
 	readonly #store: ReadStore;
 	readonly #follower: ShardFollower;
 	readonly #root: string;
+	readonly staging: ShardStaging;
 
-	constructor(store: ReadStore, follower: ShardFollower, root: string) {
+	constructor(store: ReadStore, follower: ShardFollower, folder: string, root: string) {
 		this.#store = store;
 		this.#follower = follower;
 		this.#root = root;
+		this.staging = {
+			begin: async () => Promise.reject(readOnly(root, "write in parts")),
+			list: () => store.run(() => listStaged(store.disk, folder, store.clock.now())),
+			find: async () => Promise.reject(readOnly(root, "decide about a write in parts")),
+		};
 	}
 
 	get acceptedTail(): number {

@@ -4,7 +4,7 @@ import type { StreamConfig, StreamUpdate } from "../../core/stream-config.ts";
 import type { Engine, EngineStats, EngineStream, ListQuery, StreamInfo, StreamSummary } from "../contract.ts";
 import type { Durability, Manifest } from "../manifest.ts";
 import type { LocalEngine } from "./local-engine.ts";
-import { closedError, type Opener } from "./local-stream.ts";
+import { closedError, type Opener } from "./opener.ts";
 
 /** A handle to a shared engine. */
 export class SharedEngine implements Engine {
@@ -51,9 +51,9 @@ export class SharedEngine implements Engine {
 		return await this.#engine.updateStream(address, change);
 	}
 
-	async deleteStream(address: StreamAddress): Promise<void> {
+	async deleteStream(address: StreamAddress, force?: boolean): Promise<void> {
 		this.#checkOpen();
-		await this.#engine.deleteStream(address);
+		await this.#engine.deleteStream(address, force);
 	}
 
 	stats(): EngineStats {

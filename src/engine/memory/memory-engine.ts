@@ -29,7 +29,7 @@ export const memoryManifest: Manifest = Object.freeze({
 	densePositions: true,
 	retention: true,
 	producers: true,
-	multipart: false,
+	multipart: true,
 	readersBesideOwner: false,
 	durability: ["memory"],
 } as const);
@@ -76,7 +76,7 @@ class MemoryEngine implements Engine {
 		this.#assertOpen();
 		const name = formatAddress(address);
 		if (this.#streams.has(name)) throw fail("EXISTS", `stream ${name} exists already`);
-		const shard = new MemoryShard(name, this.#rounds, this.#firstPosition);
+		const shard = new MemoryShard(name, this.#rounds, this.#random, this.#firstPosition);
 		const stream = new MemoryStream(address, newUuid(this.#random), config, this.#clock.now(), shard);
 		shard.appended = () => this.#retention.apply(stream);
 		this.#streams.set(name, stream);
@@ -107,8 +107,9 @@ class MemoryEngine implements Engine {
 		return await stream.info();
 	}
 
-	async deleteStream(address: StreamAddress): Promise<void> {
+	async deleteStream(address: StreamAddress, force = false): Promise<void> {
 		const stream = this.#find(address);
+		await stream.memory.staging.clear("delete", force);
 		this.#streams.delete(formatAddress(address));
 		stream.memory.delete();
 	}

@@ -19,13 +19,13 @@ export class MemoryRounds {
 	appends = 0;
 	appendedBytes = 0;
 	pendingBytes = 0;
-	readonly #clock: Clock;
+	readonly clock: Clock;
 	#steps: Step[] = [];
 	#idle: (() => void)[] = [];
 
 	constructor(limits: Limits, clock: Clock) {
 		this.limits = limits;
-		this.#clock = clock;
+		this.clock = clock;
 	}
 
 	hasRoom(bytes: number): boolean {
@@ -52,7 +52,7 @@ export class MemoryRounds {
 	#round(): void {
 		const steps = this.#steps;
 		this.#steps = [];
-		const time = this.#clock.now();
+		const time = this.clock.now();
 		this.rounds++;
 		for (const { bytes, run } of steps) {
 			this.pendingBytes -= bytes;

@@ -8,6 +8,7 @@ import { abortError } from "../../core/abort.ts";
 import { fail, type StreambedError } from "../../core/errors.ts";
 import type { PositionQuery } from "../../core/location.ts";
 import { type AcceptedAppend, Producers, type ProducerTriple, type TakenEpoch } from "../../core/producers.ts";
+import type { Random } from "../../core/random.ts";
 import { type RetainedPieces, retainedHead } from "../../core/retention.ts";
 import type { Retention } from "../../core/stream-config.ts";
 import type {
@@ -23,6 +24,7 @@ import type {
 	SubmitOptions,
 } from "../contract.ts";
 import type { MemoryRounds } from "./memory-rounds.ts";
+import { MemoryStaging } from "./memory-staging.ts";
 import { Slab } from "./slab.ts";
 
 interface Entry {
@@ -41,6 +43,7 @@ interface Waiter {
 
 /** The only shard of a byte stream in memory. */
 export class MemoryShard implements EngineShard {
+	readonly staging: MemoryStaging;
 	readonly #name: string;
 	readonly #rounds: MemoryRounds;
 	readonly #slab = new Slab();
@@ -58,8 +61,20 @@ export class MemoryShard implements EngineShard {
 	/** Called after each append. */
 	appended: () => void = () => {};
 
-	constructor(name: string, rounds: MemoryRounds, firstPosition: number) {
+	constructor(name: string, rounds: MemoryRounds, random: Random, firstPosition: number) {
 		this.#name = name;
+		this.staging = new MemoryStaging({
+			name,
+			clock: rounds.clock,
+			random,
+			unusable: () => this.#unusable(),
+			sealedError: () => (this.#sealing ? this.#refusal(0, undefined) : undefined),
+			commit: (bytes, expect) =>
+				new Promise((resolve, reject) => {
+					const done = (from: number, to: number): void => resolve({ from, to });
+					this.#submit(bytes, undefined, { expect }, { done, fail: reject });
+				}),
+		});
 		this.#rounds = rounds;
 		this.#producers = new Producers(name);
 		this.#head = firstPosition;
@@ -82,9 +97,18 @@ export class MemoryShard implements EngineShard {
 
 	submit(payload: Payload, options: SubmitOptions, completion: Completion): number {
 		const bytes = this.#slab.copy(payload);
+		return this.#submit(bytes, this.#tooLarge(bytes.length), options, completion);
+	}
+
+	#submit(
+		bytes: Uint8Array,
+		tooLarge: StreambedError | undefined,
+		options: SubmitOptions,
+		completion: Completion,
+	): number {
 		const { expect, producer } = options;
 		const length = bytes.length;
-		const general = this.#unusable() ?? this.#tooLarge(length);
+		const general = this.#unusable() ?? tooLarge;
 		const known = producer === undefined || general !== undefined ? undefined : this.#answerKnown(producer, completion);
 		if (known !== undefined) return known;
 		const refusal = general ?? this.#refusal(length, expect);
@@ -217,9 +241,10 @@ export class MemoryShard implements EngineShard {
 		};
 	}
 
-	async seal(): Promise<number> {
+	async seal(force = false): Promise<number> {
 		this.#assertUsable();
 		if (this.#sealed) return this.#tail;
+		if (this.staging.holds) await this.staging.clear("seal", force);
 		this.#sealing = true;
 		await new Promise<void>((resolve) => this.#rounds.add(0, () => resolve()));
 		this.#assertUsable();

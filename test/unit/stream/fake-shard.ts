@@ -8,6 +8,7 @@ import type {
 	ReadOptions,
 	ReadResult,
 	ShardBounds,
+	ShardStaging,
 	SubmitOptions,
 } from "../../../src/engine/contract.ts";
 import { type StoreContext, StreamAccess } from "../../../src/stream/stream-access.ts";
@@ -34,6 +35,12 @@ export class FakeShard implements EngineShard {
 	waiting: number = 0;
 	/** The answer of acceptsNow. */
 	room: boolean = true;
+
+	readonly staging: ShardStaging = {
+		begin: () => Promise.reject(new Error("not faked")),
+		list: async () => [],
+		find: () => Promise.reject(new Error("not faked")),
+	};
 
 	acceptsNow(_bytes: number): boolean {
 		return this.room;
