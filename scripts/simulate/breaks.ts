@@ -97,6 +97,24 @@ export const breaks: Readonly<Record<string, Break>> = {
 			{ file: "log/opening.ts", from: "if (isLast || unsynced) await rewrite(disk, round);", to: "" },
 		],
 	},
+	"half-adopt": {
+		why: "an opening does not go on with a commit in parts that a crash has cut",
+		edits: [
+			{
+				file: "log/redo.ts",
+				from: "else if (envelope.kind === EnvelopeKind.adopt) await this.#adopt(envelope);",
+				to: "",
+			},
+		],
+	},
+	"adopt-unsynced": {
+		why: "data in parts is committed before it is durable",
+		edits: [{ file: "log/staged-data.ts", from: "if (newest !== undefined) this.#syncLater(newest);", to: "" }],
+	},
+	"show-half": {
+		why: "a second process is shown a commit in parts while it is carried out",
+		edits: [{ file: "log/shard-files.ts", from: "if ((newest.following ?? 0) === 0) break;", to: "break;" }],
+	},
 	"forget-producers": {
 		why: "an opened stream does not look what its producers have stored",
 		edits: [

@@ -1,6 +1,6 @@
 /** The writes in parts of a store that this process owns: those that are open, and those that are prepared. */
 import { join } from "node:path/posix";
-import { fail, type StreambedError } from "../core/errors.ts";
+import { fail, StreambedError } from "../core/errors.ts";
 import { formatUuid, newUuid } from "../core/random.ts";
 import type { StagedInfo } from "../core/shard.ts";
 import type { Disk } from "../disk/disk.ts";
@@ -97,7 +97,8 @@ export class Staging {
 			const [first] = prepared;
 			if (first === undefined) return;
 			if (!force) throw holdError(what, shard.owner.name, first.id);
-			await this.find(shard, first.id)?.abort();
+			// One that is just being committed is decided all the same.
+			await this.find(shard, first.id)?.abort().catch(unlessDecided);
 		}
 	}
 
@@ -123,6 +124,10 @@ export class Staging {
 			this.#writes.delete(shard);
 		}
 	}
+}
+
+function unlessDecided(error: unknown): void {
+	if (!StreambedError.is(error, "STREAMBED_TXN_STATE")) throw error;
 }
 
 /** Ids of the prepared writes in a shard's folder, for those who have not opened it. */

@@ -19,6 +19,7 @@ import { DESCRIPTOR, type Descriptor, describesStream, readDescriptor, walkFolde
 import { type SegmentView, verifyJournal } from "./verify-journal.ts";
 import { type VerifyProgress, VerifyReport, type VerifyResult } from "./verify-report.ts";
 import { segmentBases, verifyShard } from "./verify-shard.ts";
+import { verifyStaged } from "./verify-staged.ts";
 
 /** How to verify. */
 export interface VerifyOptions {
@@ -104,7 +105,13 @@ async function verifyStream(view: SegmentView, path: string, report: VerifyRepor
 	const ids = idsOf(descriptor);
 	if (!describesStream(descriptor)) report.damage(join(path, DESCRIPTOR), 0, "it describes no stream");
 	await verifyProducers(view, path, report);
-	for (const shard of shards) await verifyShard(view, { path, ids, kind: descriptor.kind }, shard, report);
+	for (const shard of shards) {
+		await verifyShard(view, { path, ids, kind: descriptor.kind }, shard, report);
+		const streamId = ids[0];
+		if (streamId !== undefined) {
+			await verifyStaged(view, { folder: join(path, String(shard)), shard, streamId }, report);
+		}
+	}
 }
 
 /** A file that is just being replaced is whole under either name. */

@@ -248,8 +248,9 @@ export class WriteBehind {
 		if ((await disk.stat(folder)) === undefined) {
 			assertThere(stream);
 			await makeInside(disk, stream.path, folder);
-			this.#host.noteFolder(stream.path);
 		}
+		// Whoever made the shard's folder: its name has to be durable before a checkpoint relies on what is in it.
+		if (before === undefined) this.#host.noteFolder(stream.path);
 		const temporary = `${segment.path}.tmp`;
 		assertThere(stream);
 		await disk.unlink(temporary);

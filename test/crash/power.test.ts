@@ -68,7 +68,7 @@ describe("a machine that stops", () => {
 		"$name loses nothing, whichever operation was the last",
 		{ timeout: 120_000 },
 		async (scenario) => {
-			const seeds = /opening|checkpoint/.test(scenario.name) ? SEEDS_OF_LONG : SEEDS;
+			const seeds = /opening|checkpoint|parts|prepared/.test(scenario.name) ? SEEDS_OF_LONG : SEEDS;
 			let nth = 1;
 			for (; ; nth++) {
 				let stopped = false;

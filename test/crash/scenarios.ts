@@ -53,6 +53,24 @@ export class Life {
 		for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
 	}
 
+	/** A write in parts, perhaps prepared first. Nothing else may be appended to the stream meanwhile. */
+	async appendInParts(name: string, sizes: readonly number[], prepared: boolean): Promise<void> {
+		const model = this.model(name);
+		const write = this.#store.scope(SCOPE).stream(name).writer().multipart();
+		let to = model.next;
+		for (const bytes of sizes) {
+			await write.write(patterned(model.number, to, bytes));
+			to += bytes;
+		}
+		if (prepared) await write.prepare();
+		model.submitted(to);
+		this.onNews();
+		const stored = await write.commit();
+		if (stored.to !== to) throw new Error(`a write in parts to ${name} ended at ${stored.to}, not at ${to}`);
+		model.acknowledge(to);
+		this.onNews();
+	}
+
 	async truncate(name: string, at: number): Promise<void> {
 		const model = this.model(name);
 		model.truncateAsked(at);
@@ -158,6 +176,22 @@ export const scenarios: readonly Scenario[] = [
 			await life.append("a", 20, producer.next());
 			await pass(clock, 6000);
 			await life.append("a", 3, producer.next());
+		},
+	},
+	{
+		name: "a write in parts",
+		run: async (life, _store, { clock }) => {
+			await life.appendInParts("a", [100, 150_000, 10_000], false);
+			await life.append("a", 10);
+			await pass(clock, 200);
+		},
+	},
+	{
+		name: "a prepared write, committed and truncated",
+		run: async (life) => {
+			await life.append("c", 10);
+			await life.appendInParts("c", [70_000, 66_000], true);
+			await life.truncate("c", 70_000);
 		},
 	},
 	{ name: "the next opening", run: async () => {} },

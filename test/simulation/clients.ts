@@ -1,6 +1,7 @@
 /** What users of a store do, at random: each operation asks the store, and enters question and answer into the model. */
 import { type ByteReader, type ByteStream, type Retention, type Store, StreambedError } from "../../src/index.ts";
 import type { SeededRandom } from "../../src/testing/seeded-random.ts";
+import { type MultipartHelp, writeInParts } from "./multipart-user.ts";
 import { payloadBytesMax, payloadOf } from "./payloads.ts";
 import { ProducerUser } from "./producer-user.ts";
 import { SimulationFailure } from "./simulation-failure.ts";
@@ -50,6 +51,7 @@ const weights = {
 	expect: 5,
 	writer: 3,
 	produce: 6,
+	parts: 2,
 	read: 6,
 	follow: 2,
 	info: 4,
@@ -110,6 +112,8 @@ export class Client {
 				return this.#writer(model, stream);
 			case "produce":
 				return this.#producer.run(model, stream);
+			case "parts":
+				return writeInParts(this.#around, this.#random, { model, stream }, this.#partsHelp(model));
 			case "read":
 				return this.#read(model, stream);
 			case "follow":
@@ -181,11 +185,12 @@ export class Client {
 		model: StreamModel,
 		attempt: Attempt,
 		answer: PromiseLike<{ from: number; to: number; duplicate: boolean }>,
-	): Promise<void> {
+	): Promise<"stored" | "refused" | "unknown"> {
 		try {
 			const { from, to, duplicate } = await answer;
 			if (duplicate) model.fail("an append was taken for a duplicate");
 			model.stored(attempt, from, to, this.#around.tick());
+			return "stored";
 		} catch (error) {
 			const answered = this.#around.tick();
 			if (StreambedError.is(error, "STREAMBED_SEALED")) {
@@ -199,10 +204,31 @@ export class Client {
 				model.sawTail("mismatch", tail, false, attempt.called, answered);
 			} else {
 				this.#judge(error, model, "append");
-				if (mayBeStored(error)) return;
+				if (mayBeStored(error)) return "unknown";
 			}
 			model.refused(attempt);
+			return "refused";
 		}
+	}
+
+	#partsHelp(model: StreamModel): MultipartHelp {
+		return {
+			attempt: (number, bytes, expect) => {
+				const attempt = {
+					number,
+					bytes,
+					expect,
+					called: this.#around.tick(),
+					lane: this.#around.nextLane(),
+					parts: true as const,
+				};
+				model.handedOver(attempt);
+				return attempt;
+			},
+			expectation: () => this.#expectation(model),
+			answer: (attempt, answer) => this.#answer(model, attempt, answer),
+			judge: (error, what) => this.#judge(error, model, what),
+		};
 	}
 
 	async #burst(model: StreamModel, stream: ByteStream): Promise<void> {
@@ -224,7 +250,7 @@ export class Client {
 	async #writer(model: StreamModel, stream: ByteStream): Promise<void> {
 		const writer = stream.writer({ maxInFlightBytes: this.#random.pick([1000, 100_000, 4_000_000]) });
 		const lane = this.#around.nextLane();
-		const answers: Promise<void>[] = [];
+		const answers: Promise<unknown>[] = [];
 		for (let left = this.#random.between(1, 10); left > 0; left--) {
 			const attempt = this.#attempt(model, Math.max(1, this.#size()), lane);
 			const ticket = writer.write(payloadOf(attempt.number, attempt.bytes));
@@ -330,9 +356,16 @@ export class Client {
 
 	async #seal(model: StreamModel, stream: ByteStream): Promise<void> {
 		const called = this.#around.tick();
+		const force = this.#random.chance(0.5);
 		model.sealAskedAt(called);
-		const tail = await stream.seal();
-		model.wasSealed(tail, called, this.#around.tick());
+		if (force) for (const known of model.prepared.values()) if (known.state !== "decided") known.state = "aborting";
+		try {
+			const tail = await stream.seal({ force });
+			model.wasSealed(tail, called, this.#around.tick());
+		} catch (error) {
+			const held = StreambedError.is(error, "STREAMBED_TXN_STATE") && model.prepared.size > 0;
+			if (force || !held) throw error;
+		}
 	}
 
 	async #delete(model: StreamModel): Promise<void> {
@@ -340,7 +373,7 @@ export class Client {
 		if (busy.has(model.name)) return;
 		busy.add(model.name);
 		model.deleteAsked = true;
-		await store.scope(SCOPE).delete(model.name);
+		await store.scope(SCOPE).delete(model.name, { force: true });
 		models.delete(model.name);
 		handles.delete(model);
 		busy.delete(model.name);

@@ -45,6 +45,8 @@ async function readStream(stream: ByteStream, model: StreamModel): Promise<void>
 	await using reader = stream.reader({ from: { offset: at } });
 	for (;;) {
 		try {
+			// Retention may have dropped what is there meanwhile.
+			if (reader.offset !== at) await reader.seek({ offset: at });
 			const result = await reader.read();
 			if (result.kind !== "data") {
 				if (at < model.tail) model.fail(`it ends at ${at} after a bit flipped, the tail is at ${model.tail}`);
@@ -59,14 +61,12 @@ async function readStream(stream: ByteStream, model: StreamModel): Promise<void>
 			if (StreambedError.is(error, "STREAMBED_TRUNCATED")) {
 				at = (error.details as { head: number }).head;
 				model.toldHead(at);
-				await reader.seek({ offset: at });
 				continue;
 			}
 			if (!StreambedError.is(error, "STREAMBED_CORRUPT")) throw error;
 			const { validAfter } = error.details as { validAfter: number | null };
 			if (validAfter === null || validAfter <= at) throw error;
 			at = validAfter;
-			await reader.seek({ offset: at });
 		}
 	}
 }

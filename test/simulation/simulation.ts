@@ -9,6 +9,7 @@ import { readBeside } from "./beside-reader.ts";
 import { Client, isOfTheDisk, NAMES, SCOPE, type Sizes, type Surroundings } from "./clients.ts";
 import { flipBits, readDamaged } from "./damage.ts";
 import { type DiskBreaker, Machine } from "./machine.ts";
+import { checkPrepared } from "./multipart-user.ts";
 import type { DiskFault } from "./scheduled-disk.ts";
 import type { SimulatedProcess } from "./simulated-process.ts";
 import { SimulationFailure } from "./simulation-failure.ts";
@@ -106,7 +107,7 @@ export class Simulation {
 		const crash = this.#profile.durability === "sync" ? 6 : 0;
 		const end = random.weighted({ crash, kill: 3, close: length === "opening" ? 0 : 1.5 });
 		machine.note(`life ${length} ${end}`);
-		this.#agesUnknown ||= this.#unnoted || machine.stepsUnseen > 0;
+		this.#judgeAges();
 		machine.operationsLeft = operations[length];
 		if (!this.#reading && random.chance(0.15)) await this.#recoverByReader();
 		const owner = machine.start();
@@ -204,6 +205,11 @@ export class Simulation {
 			setClock: this.#steps ? () => this.#setClock(owner) : undefined,
 			sleep: (ms) => sleep(owner, ms),
 		};
+	}
+
+	/** Where a step of the clock was not seen by an owner, the next one takes it for time that passed. */
+	#judgeAges(): void {
+		this.#agesUnknown ||= this.#unnoted || this.machine.stepsUnseen > 0;
 	}
 
 	#makeFault(): DiskFault | undefined {
@@ -323,6 +329,7 @@ export class Simulation {
 			const wrong = model.history.check();
 			if (wrong !== undefined) model.fail(wrong);
 		}
+		await checkPrepared(model, stream);
 		model.beginHistory();
 		this.machine.note(`found ${model.name} ${head} ${tail} ${sealed}`);
 	}
@@ -351,6 +358,7 @@ export class Simulation {
 	/** At the end: opened once more, closed, verified; then with bits flipped. */
 	async #lastLook(): Promise<void> {
 		const { machine } = this;
+		this.#judgeAges();
 		machine.operationsLeft = Number.POSITIVE_INFINITY;
 		for (let times = 0; times < 2; times++) await this.#opened((store) => this.#checkAll(store));
 		const { problems } = await verifyStore(ROOT, { disk: machine.disk });

@@ -8,6 +8,7 @@
  */
 import type { Retention } from "../../src/index.ts";
 import { History } from "./history.ts";
+import type { PreparedKnowledge } from "./multipart-user.ts";
 import { firstDifference, payloadOf } from "./payloads.ts";
 import type { ProducerKnowledge } from "./producer-user.ts";
 import { SimulationFailure } from "./simulation-failure.ts";
@@ -18,6 +19,8 @@ export interface Attempt {
 	readonly bytes: number;
 	readonly expect: number | undefined;
 	readonly called: number;
+	/** It was written in parts: retention may cut it, at the end of a segment. */
+	readonly parts?: true;
 	/** Appends with the same lane are stored in the order of their numbers, none without those before it. */
 	readonly lane: number;
 }
@@ -66,6 +69,8 @@ export class StreamModel {
 	#sealCalled: number | undefined;
 	/** What its producers know, by their ids. */
 	readonly producers: Map<string, ProducerKnowledge> = new Map();
+	/** Writes in parts that were prepared, by their ids. */
+	readonly prepared: Map<string, PreparedKnowledge> = new Map();
 	readonly #log: Placed[] = [];
 	/** Where appends are, by their numbers. */
 	readonly #places = new Map<number, Placed>();
@@ -74,8 +79,10 @@ export class StreamModel {
 	#early: { readonly from: number; readonly bytes: Uint8Array }[] = [];
 	/** Highest tail that was ever told. */
 	#told = 0;
-	/** Tails that were told and not yet compared with the ends of appends. */
-	#borders: number[] = [];
+	/** Tails, and heads of retention, that were told and not yet compared with the ends of appends. */
+	#borders: { readonly at: number; readonly isHead: boolean }[] = [];
+	/** Numbers of appends that were written in parts. */
+	readonly #inParts = new Set<number>();
 
 	constructor(name: string, rules?: ModelRules) {
 		this.name = name;
@@ -105,6 +112,7 @@ export class StreamModel {
 
 	handedOver(attempt: Attempt): void {
 		if (attempt.bytes > 0) this.#open.set(attempt.number, attempt);
+		if (attempt.parts === true) this.#inParts.add(attempt.number);
 		if (this.#rules !== undefined) this.#calledMs.set(attempt.number, this.#rules.now());
 	}
 
@@ -138,9 +146,9 @@ export class StreamModel {
 	}
 
 	/** Somebody was told a tail, perhaps an older one: an append ends there, and the tail never goes back below it. */
-	toldTail(tail: number): void {
+	toldTail(tail: number, isHead = false): void {
 		this.#told = Math.max(this.#told, tail);
-		this.#borders.push(tail);
+		this.#borders.push({ at: tail, isHead });
 		this.#checkBorders();
 	}
 
@@ -187,7 +195,7 @@ export class StreamModel {
 		const rules = this.#rules;
 		if (rules === undefined) this.fail(`the head is at ${head}, and nobody asked for that`);
 		const { ageMs, bytes, maxBytes } = rules.retention;
-		this.toldTail(head);
+		this.toldTail(head, true);
 		this.#heads.set(head, -1);
 		this.retained++;
 		if (maxBytes !== undefined) return;
@@ -287,10 +295,12 @@ export class StreamModel {
 
 	#checkBorders(): void {
 		const { tail } = this;
-		for (const border of this.#borders) {
-			if (border <= tail && border > 0 && this.endOf(border) !== border) this.fail(`the tail ${border} cuts an append`);
+		for (const { at, isHead } of this.#borders) {
+			const placed = at > tail || at === 0 ? undefined : this.#log[this.#indexAt(at - 1)];
+			if (placed === undefined || placed.to === at || (isHead && this.#inParts.has(placed.number))) continue;
+			this.fail(`the ${isHead ? "head" : "tail"} ${at} cuts an append`);
 		}
-		this.#borders = this.#borders.filter((border) => border > tail);
+		this.#borders = this.#borders.filter(({ at }) => at > tail);
 	}
 
 	// After a crash
@@ -322,12 +332,20 @@ export class StreamModel {
 	}
 
 	/** Finds out which unanswered appends the bytes behind the known ones are. */
-	#place(from: number, content: Uint8Array, tail: number): void {
+	#place(first: number, found: Uint8Array, tail: number): void {
+		let from = first;
+		let content = found;
 		if (from > this.tail) {
+			const cut = this.#cutWrite(from, content);
+			if (cut !== undefined) {
+				content = content.subarray(cut.to - from);
+				from = cut.to;
+			}
 			// The bytes were dropped: which appends they were, and where these ended, does not matter any more.
-			this.#borders = this.#borders.filter((border) => border <= this.tail || border >= from);
+			this.#borders = this.#borders.filter(({ at }) => at <= this.tail || at >= from);
 			for (const placed of [...this.#ahead.values()]) if (placed.from < from) this.#ahead.delete(placed.from);
-			this.#log.push({ from: this.tail, to: from, number: DROPPED });
+			this.#log.push({ from: this.tail, to: cut?.from ?? from, number: DROPPED });
+			if (cut !== undefined) this.#keep(cut);
 		}
 		if (from === tail) return this.#join();
 		const order = this.#match(content, from, 0, [...this.#open.values()]);
@@ -343,6 +361,27 @@ export class StreamModel {
 			at += bytes;
 		}
 		this.#join();
+	}
+
+	/** The write in parts, answered or not, whose beginning was dropped: the content begins inside of it. */
+	#cutWrite(from: number, content: Uint8Array): Placed | undefined {
+		for (const number of this.#inParts) {
+			const bytes = this.#open.get(number)?.bytes ?? this.#lengthAhead(number);
+			if (bytes === undefined) continue;
+			const payload = Buffer.from(payloadOf(number, bytes));
+			const skipped = content.length === 0 ? -1 : payload.indexOf(content.subarray(0, Math.min(32, content.length)));
+			const rest = payload.subarray(skipped);
+			if (skipped <= 0 || from - skipped < this.tail || rest.length > content.length) continue;
+			if (firstDifference(content.subarray(0, rest.length), rest) >= 0) continue;
+			this.#open.delete(number);
+			return { from: from - skipped, to: from + rest.length, number };
+		}
+		return undefined;
+	}
+
+	#lengthAhead(number: number): number | undefined {
+		const placed = this.#places.get(number);
+		return placed !== undefined && this.#ahead.get(placed.from) === placed ? placed.to - placed.from : undefined;
 	}
 
 	/** A sequence of attempts, each at most once and in the order of its lane, whose payloads are the content. */

@@ -34,8 +34,8 @@ export const append: CommandSpec = {
 			help: "number of the first chunk; chunks are exact then",
 		},
 		{ flags: "--acks", help: "print a line of JSON for each durable chunk" },
-		{ flags: "--atomic", help: "all of the input becomes visible at one stroke, or none" },
-		{ flags: "--prepare", help: "the same, and not before `streambed txn commit`" },
+		{ flags: "--atomic", help: "all of the input at one stroke, or nothing" },
+		{ flags: "--prepare", help: "the same, seen after: streambed txn commit" },
 		{ flags: "--no-create", help: "fail if the stream is missing" },
 	],
 	later: [

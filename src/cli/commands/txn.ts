@@ -11,7 +11,7 @@ import { formatBytes, formatCount, formatDuration } from "../units.ts";
 export const txn: CommandSpec = {
 	name: "txn",
 	section: "Care",
-	summary: "Commit or abort prepared writes",
+	summary: "Decide prepared writes",
 	purpose:
 		"list: the writes in parts of a stream that are neither committed nor aborted.\ncommit: make a prepared one visible, all at one stroke. abort: drop it.\nOpen ones belong to a running program and end with it.",
 	args: [
