@@ -4,7 +4,7 @@ import type { RetainedPieces } from "../core/retention.ts";
 import { isData } from "./frame-walk.ts";
 import type { Segment } from "./segment.ts";
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES } from "./segment-header.ts";
-import type { SegmentReader } from "./segment-reader.ts";
+import { isGone, type SegmentReader } from "./segment-reader.ts";
 import type { ShardFiles } from "./shard-files.ts";
 
 /** Bounds of a shard, of what is durable. */
@@ -65,14 +65,29 @@ export async function learnLastTimes(files: ShardFiles, before: number): Promise
 		const next = segments[index + 1] as Segment;
 		if (segment.lastTime === undefined && segment.created && next.created) {
 			reads++;
-			const bound = await beginOf(files.reader, next);
-			// Whether it was closed long after its last append matters only where that bound says too little.
-			const known = bound !== undefined && bound < before ? bound : await lastAppendOf(files, segment);
-			segment.lastTime ??= known ?? bound;
+			try {
+				segment.lastTime ??= await lastTimeOf(files, segment, next, before);
+			} catch (error) {
+				// The head moved meanwhile, and took it: its successors are looked at next time.
+				if (!isGone(error)) throw error;
+				break;
+			}
 		}
 		if (segment.lastTime !== undefined && segment.lastTime >= before) break;
 	}
 	return reads;
+}
+
+async function lastTimeOf(
+	files: ShardFiles,
+	segment: Segment,
+	next: Segment,
+	before: number,
+): Promise<number | undefined> {
+	const bound = await beginOf(files.reader, next);
+	// Whether it was closed long after its last append matters only where that bound says too little.
+	const known = bound !== undefined && bound < before ? bound : await lastAppendOf(files, segment);
+	return known ?? bound;
 }
 
 /** When a segment was begun, which is not before the last append of the one before it; `undefined` if it is damaged. */
