@@ -12,6 +12,7 @@ import { catchUp } from "./scenarios/catch-up.ts";
 import { followLatency } from "./scenarios/follow-latency.ts";
 import { manyStreams } from "./scenarios/many-streams.ts";
 import { memory } from "./scenarios/memory.ts";
+import { multipart } from "./scenarios/multipart.ts";
 import { opening } from "./scenarios/opening.ts";
 import { rion } from "./scenarios/rion.ts";
 import { slowSync } from "./scenarios/slow-sync.ts";
@@ -23,6 +24,7 @@ const scenarios: readonly Scenario[] = [
 	slowSync,
 	catchUp,
 	manyStreams,
+	multipart,
 	opening,
 	memory,
 	followLatency,

@@ -1,7 +1,7 @@
 /** The writes in parts of a shard as another process sees them: by what stands in its folder. */
 import { join } from "node:path/posix";
 import type { StagedInfo } from "../core/shard.ts";
-import type { Disk } from "../disk/disk.ts";
+import type { DirEntry, Disk } from "../disk/disk.ts";
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES } from "./segment-header.ts";
 import { isGone } from "./segment-reader.ts";
 import { decodePrepared, preparedPath, STAGED_FOLDER, STAMP_BYTES, stagedName } from "./staged-files.ts";
@@ -10,7 +10,7 @@ import { decodePrepared, preparedPath, STAGED_FOLDER, STAMP_BYTES, stagedName } 
 export async function listStaged(disk: Disk, shardFolder: string, now: number): Promise<StagedInfo[]> {
 	const folder = join(shardFolder, STAGED_FOLDER);
 	const found = new Map<string, { createdAt: number; bytes: number; prepared: boolean }>();
-	for (const { name } of await namesIn(disk, folder)) {
+	for (const { name } of (await namesIn(disk, folder)) ?? []) {
 		const told = stagedName(name);
 		if (told === undefined) continue;
 		try {
@@ -55,12 +55,12 @@ async function fileAbout(disk: Disk, path: string): Promise<{ createdAt: number;
 	}
 }
 
-/** What stands in a folder; nothing where there is none. */
-export async function namesIn(disk: Disk, folder: string): ReturnType<Disk["list"]> {
+/** What stands in a folder; `undefined` if there is none. */
+export async function namesIn(disk: Disk, folder: string): Promise<DirEntry[] | undefined> {
 	try {
 		return await disk.list(folder);
 	} catch (error) {
-		if (isGone(error)) return [];
+		if (isGone(error)) return undefined;
 		throw error;
 	}
 }

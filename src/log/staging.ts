@@ -44,17 +44,20 @@ export class Staging {
 	async load(stream: StreamLog, shard: ShardLog): Promise<void> {
 		const { disk } = this.#host;
 		const folder = join(shard.files.folder, STAGED_FOLDER);
-		const names = (await namesIn(disk, folder)).map(({ name }) => name);
-		if (names.length === 0) return;
+		const listed = await namesIn(disk, folder);
+		if (listed === undefined) return;
+		const names = listed.map(({ name }) => name);
 		const prepared = await preparedIn(disk, folder, names, formatUuid(stream.id));
-		// Whoever is told of them must be able to rely on them, and their writer may have died before this sync.
-		if (prepared.length > 0) await disk.syncDir(folder);
+		// Whoever is told which there are, and which not, must be able to rely on it: who changed that may have died before this.
+		await disk.syncDir(folder);
 		const kept = new Set(prepared.map(({ id }) => id));
 		for (const name of names) {
 			if (!kept.has(stagedName(name)?.id ?? "")) await disk.unlink(join(folder, name));
 		}
 		for (const one of prepared)
 			if (one.files !== undefined) this.#add(stream, shard, one, Number.POSITIVE_INFINITY, () => {});
+		// So that the next opening has nothing to sync.
+		if (prepared.length === 0) await disk.rmdir(folder).catch(() => {});
 	}
 
 	#add(
@@ -132,7 +135,7 @@ function unlessDecided(error: unknown): void {
 
 /** Ids of the prepared writes in a shard's folder, for those who have not opened it. */
 export async function preparedIds(disk: Disk, shardFolder: string): Promise<string[]> {
-	const names = await namesIn(disk, join(shardFolder, STAGED_FOLDER));
+	const names = (await namesIn(disk, join(shardFolder, STAGED_FOLDER))) ?? [];
 	return names.flatMap(({ name }) => {
 		const found = stagedName(name);
 		return found?.prepared === true ? [found.id] : [];

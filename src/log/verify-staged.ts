@@ -29,7 +29,7 @@ export interface StagedShard {
 
 /** Verifies the prepared writes of one shard. What an owner decides about meanwhile is left out. */
 export async function verifyStaged(view: SegmentView, place: StagedShard, report: VerifyReport): Promise<void> {
-	for (const { name } of await namesIn(view.disk, join(place.folder, STAGED_FOLDER)).catch(() => [])) {
+	for (const { name } of (await namesIn(view.disk, join(place.folder, STAGED_FOLDER)).catch(() => [])) ?? []) {
 		const told = stagedName(name);
 		if (told?.prepared !== true) continue;
 		const path = preparedPath(place.folder, told.id);

@@ -1,0 +1,258 @@
+/** Writes in parts: what stands on the disk of them, what failing operations and damage make of them. */
+import { describe, expect, it } from "vitest";
+import type { Disk } from "../../../src/disk/disk.ts";
+import { type ByteStream, type Multipart, open, type Store, verifyStore } from "../../../src/index.ts";
+import { faultyDisk } from "../../../src/testing/faulty-disk.ts";
+import { memoryDisk } from "../../../src/testing/memory-disk.ts";
+import { memoryLocker } from "../../../src/testing/memory-locker.ts";
+import { codeOf, copyOf, drive, openStore, pass, ROOT, type Surroundings, surroundings } from "./memory-store.ts";
+import { firstWrong, patterned } from "./pattern.ts";
+
+const MiB = 1024 * 1024;
+const SHARD = `${ROOT}/streams/s/a.stream/0`;
+
+async function withStream(
+	around: Surroundings,
+	segmentBytes = 64 * 1024,
+): Promise<{ store: Store; stream: ByteStream }> {
+	const store = await openStore(around);
+	return { store, stream: await drive(around.clock, store.scope("s").create("a", { segmentBytes })) };
+}
+
+/** A write in parts of the stream's pattern from `from` on. */
+async function written(around: Surroundings, stream: ByteStream, from: number, bytes: number): Promise<Multipart> {
+	const write = stream.writer().multipart();
+	for (let at = 0; at < bytes; at += MiB / 2) {
+		await drive(around.clock, write.write(patterned(0, from + at, Math.min(MiB / 2, bytes - at))));
+	}
+	return write;
+}
+
+/** All of the stream is its pattern; returns how much that is. */
+async function soundTail(around: Surroundings, stream: ByteStream): Promise<number> {
+	let at = 0;
+	const read = async (): Promise<void> => {
+		for await (const bytes of stream.reader()) {
+			expect(firstWrong(0, at, bytes)).toBeUndefined();
+			at += bytes.length;
+		}
+	};
+	await drive(around.clock, read());
+	return at;
+}
+
+async function problemsOf(around: Surroundings): Promise<{ readonly path: string; readonly message: string }[]> {
+	const { problems } = await drive(around.clock, verifyStore(ROOT, { disk: around.disk }));
+	return problems.map(({ path, message }) => ({ path, message }));
+}
+
+async function stagedNames(disk: Disk): Promise<string[]> {
+	return (await disk.list(`${SHARD}/staged`).catch(() => [])).map(({ name }) => name).sort();
+}
+
+async function overwrite(disk: Disk, path: string, at: number, bytes: Uint8Array): Promise<void> {
+	const file = await disk.open(path, "write");
+	await file.write(bytes, at);
+	await file.close();
+}
+
+describe("a write in parts", () => {
+	it("writes its data once", async () => {
+		const around = surroundings();
+		const { store, stream } = await withStream(around, 4 * MiB);
+		const before = around.disk.counters.writtenBytes;
+		const write = await written(around, stream, 0, 10 * MiB);
+		await drive(around.clock, write.commit());
+		await drive(around.clock, store.checkpoint());
+		const bytes = around.disk.counters.writtenBytes - before;
+		expect(bytes).toBeGreaterThanOrEqual(10 * MiB);
+		expect(bytes).toBeLessThan(10 * MiB + 64 * 1024);
+		expect(store.stats().appendedBytes).toBe(10 * MiB);
+		expect(await soundTail(around, stream)).toBe(10 * MiB);
+		await drive(around.clock, store.close());
+	});
+
+	it("that is small needs no file and no sync beyond that of its append", async () => {
+		const around = surroundings();
+		const { store, stream } = await withStream(around, MiB);
+		await drive(around.clock, stream.append(patterned(0, 0, 10)));
+		const write = await written(around, stream, 10, 1000);
+		const before = around.disk.counters.syncs;
+		await drive(around.clock, write.commit());
+		expect(around.disk.counters.syncs - before).toBe(1);
+		expect(await stagedNames(around.disk)).toEqual([]);
+		await drive(around.clock, store.close());
+	});
+
+	it("leaves nothing in the folder when it is dropped, and its files go when its process dies", async () => {
+		const around = surroundings();
+		const { stream } = await withStream(around);
+		const dropped = await written(around, stream, 0, 300_000);
+		expect((await stagedNames(around.disk)).length).toBeGreaterThan(3);
+		await drive(around.clock, dropped.abort());
+		expect(await stagedNames(around.disk)).toEqual([]);
+		await written(around, stream, 0, 300_000);
+		expect((await stagedNames(around.disk)).length).toBeGreaterThan(3);
+		const next = surroundings({ disk: copyOf(around.disk) });
+		const again = await openStore(next, false);
+		await drive(next.clock, again.scope("s").stream("a").info());
+		expect(await stagedNames(next.disk)).toEqual([]);
+		await drive(next.clock, again.close());
+	});
+
+	it("refuses a piece that finds no room, keeps what it had, and takes the piece again when there is room", async () => {
+		const disk = faultyDisk(memoryDisk());
+		const around = surroundings({ disk });
+		const { store, stream } = await withStream(around);
+		const write = await written(around, stream, 0, 100_000);
+		disk.addRule({ operation: ["write"], path: /staged/, nth: 3, times: 1, code: "ENOSPC", doneBytes: 500 });
+		const piece = patterned(0, 100_000, 200_000);
+		expect(await drive(around.clock, codeOf(write.write(piece)))).toBe("STREAMBED_DISK_FULL");
+		expect(write.bytes).toBe(100_000);
+		await drive(around.clock, write.write(piece));
+		await drive(around.clock, write.commit());
+		expect(await soundTail(around, stream)).toBe(300_000);
+		await drive(around.clock, store.close());
+		expect(await problemsOf(around)).toEqual([]);
+	});
+
+	it("whose data cannot be synced stops the store, and nothing of it is there afterwards", async () => {
+		const disk = faultyDisk(memoryDisk());
+		const around = surroundings({ disk });
+		const { store, stream } = await withStream(around);
+		await drive(around.clock, stream.append(patterned(0, 0, 10)));
+		const write = await written(around, stream, 10, 50_000);
+		disk.addRule({ operation: ["sync"], path: /staged/, nth: 1, times: 1, code: "EIO" });
+		expect(await drive(around.clock, codeOf(write.prepare()))).toBe("STREAMBED_STOPPED");
+		expect(await drive(around.clock, codeOf(stream.append(new Uint8Array(1))))).toBe("STREAMBED_STOPPED");
+		await drive(around.clock, codeOf(store.close()));
+		const next = surroundings({ disk, locker: around.locker });
+		const again = await openStore(next, false);
+		expect(await soundTail(next, again.scope("s").stream("a"))).toBe(10);
+		expect(await drive(next.clock, again.scope("s").stream("a").transactions())).toEqual([]);
+		await drive(next.clock, again.close());
+	});
+
+	it("that was committed and not carried out is carried out by the next opening", async () => {
+		const disk = faultyDisk(memoryDisk());
+		const around = surroundings({ disk });
+		const { store, stream } = await withStream(around);
+		const write = await written(around, stream, 0, 300_000);
+		disk.addRule({ operation: ["rename"], path: /staged.*seg$/, nth: 2, times: 1, code: "EIO" });
+		expect(await drive(around.clock, codeOf(write.commit()))).toBe("STREAMBED_STOPPED");
+		await drive(around.clock, codeOf(store.close()));
+		const next = surroundings({ disk, locker: around.locker });
+		const again = await openStore(next, false);
+		expect(await soundTail(next, again.scope("s").stream("a"))).toBe(300_000);
+		await drive(next.clock, again.close());
+		expect(await problemsOf(next)).toEqual([]);
+	});
+
+	it("is committed to a stream that retention has emptied, in the place of the segment that stood for it", async () => {
+		const around = surroundings();
+		const store = await openStore(around);
+		const options = { segmentBytes: 64 * 1024, retention: { ageMs: 1000 } };
+		const stream = await drive(around.clock, store.scope("s").create("a", options));
+		await drive(around.clock, stream.append(patterned(0, 0, 1000)));
+		await pass(around.clock, 4000);
+		const emptied = (await drive(around.clock, stream.info())).shards[0];
+		expect([emptied?.head, emptied?.tail, emptied?.segments]).toEqual([1000, 1000, 1]);
+		const write = await written(around, stream, 1000, 150_000);
+		await drive(around.clock, stream.update({ retention: {} }));
+		expect((await drive(around.clock, write.commit())).from).toBe(1000);
+		// As a killed process leaves it: the journal still holds the commit.
+		const next = surroundings({ disk: copyOf(around.disk) });
+		const again = await openStore(next, false);
+		const { shards } = await drive(next.clock, again.scope("s").stream("a").info());
+		expect([shards[0]?.head, shards[0]?.tail]).toEqual([1000, 151_000]);
+		await drive(next.clock, again.close());
+		expect(await problemsOf(next)).toEqual([]);
+	});
+});
+
+describe("a prepared write", () => {
+	async function prepared(around: Surroundings): Promise<string> {
+		const { store, stream } = await withStream(around);
+		const write = await written(around, stream, 0, 150_000);
+		const id = await drive(around.clock, write.prepare());
+		await drive(around.clock, store.close());
+		return id;
+	}
+
+	it("is listed by a second process, as an open one is", async () => {
+		const around = surroundings();
+		const { store, stream } = await withStream(around);
+		const one = await written(around, stream, 0, 150_000);
+		const id = await drive(around.clock, one.prepare());
+		await pass(around.clock, 10);
+		await written(around, stream, 0, 150_000);
+		const { disk, clock, random } = around;
+		const beside = await drive(clock, open(ROOT, { mode: "read", disk, clock, random, lock: memoryLocker() }));
+		const listed = await drive(clock, beside.scope("s").stream("a").transactions());
+		expect(listed.map(({ state }) => state)).toEqual(["prepared", "open"]);
+		expect([listed[0]?.id, listed[0]?.bytes]).toEqual([id, 150_000]);
+		const resumed = beside.scope("s").stream("a").resumeTransaction(id);
+		expect(await drive(clock, codeOf(resumed))).toBe("STREAMBED_READ_ONLY");
+		expect((await drive(clock, beside.scope("s").stream("a").info())).shards[0]?.tail).toBe(0);
+		await drive(clock, beside.close());
+		await drive(clock, store.close());
+	});
+
+	it.each([
+		["its data", ".00001.seg", 5000],
+		["the header of a file", ".00000.seg", 20],
+		["the empty place of its state", ".00000.seg", 100],
+		["what says that it is prepared", ".json", 60],
+	])("of which a bit flips in %s is reported by verify", async (_where, ending, at) => {
+		const around = surroundings();
+		const id = await prepared(around);
+		expect(await problemsOf(around)).toEqual([]);
+		const path = `${SHARD}/staged/${id}${ending}`;
+		const byte = (await around.disk.readFile(path))[at] as number;
+		await overwrite(around.disk, path, at, Uint8Array.of(byte ^ 4));
+		expect((await problemsOf(around)).map((problem) => problem.path)).toEqual([path]);
+	});
+
+	it("whose descriptor is damaged is kept on the disk", async () => {
+		const around = surroundings();
+		const id = await prepared(around);
+		await overwrite(around.disk, `${SHARD}/staged/${id}.json`, 40, Uint8Array.of(0));
+		const names = await stagedNames(around.disk);
+		const next = surroundings({ disk: around.disk });
+		const store = await openStore(next, false);
+		expect(await drive(next.clock, store.scope("s").stream("a").transactions())).toEqual([]);
+		expect(await stagedNames(around.disk)).toEqual(names);
+		await drive(next.clock, store.close());
+	});
+});
+
+describe("the segments of a write in parts", () => {
+	it("of which the last is missing are damage, and so told at the tail", async () => {
+		const around = surroundings();
+		const { store, stream } = await withStream(around);
+		await drive(around.clock, stream.append(patterned(0, 0, 1000)));
+		await drive(around.clock, (await written(around, stream, 1000, 200_000)).commit());
+		await drive(around.clock, store.close());
+		const names = (await around.disk.list(SHARD)).map(({ name }) => name).filter((name) => name.endsWith(".seg"));
+		const last = names.sort().at(-1) as string;
+		await around.disk.unlink(`${SHARD}/${last}`);
+		await around.disk.unlink(`${SHARD}/${last.replace(".seg", ".idx")}`);
+		expect((await problemsOf(around))[0]?.message).toMatch(
+			/files of a write in parts that should follow it are missing/,
+		);
+		const next = surroundings({ disk: around.disk });
+		const again = await openStore(next, false);
+		const damaged = again.scope("s").stream("a");
+		expect(await drive(next.clock, codeOf(damaged.append(new Uint8Array(1))))).toBe("STREAMBED_CORRUPT");
+		await drive(next.clock, again.close());
+		const { disk, clock, random } = next;
+		const reading = await drive(clock, open(ROOT, { mode: "read", disk, clock, random, lock: memoryLocker() }));
+		const reader = reading.scope("s").stream("a").reader();
+		const first = await drive(clock, reader.read());
+		// What it would be a part of is not shown at all.
+		expect(first).toMatchObject({ kind: "data", offset: 0 });
+		expect(first.kind === "data" && first.bytes.length).toBe(1000);
+		expect(await drive(clock, codeOf(reader.read()))).toBe("STREAMBED_CORRUPT");
+		await drive(clock, reading.close());
+	});
+});
