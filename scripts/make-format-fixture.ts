@@ -19,9 +19,10 @@ export const fixtureFolder: string = fileURLToPath(new URL("../test/fixtures/for
 
 /**
  * `clean` was closed; `unclean` was copied from a running store, with work in its journal that nothing else holds;
- * `producers` as well, with appends of producers and epochs in segment, file and journal.
+ * `producers` as well, with appends of producers and epochs in segment, file and journal; `parts` as well, with writes in
+ * parts: adopted before and after the checkpoint, and one that is prepared.
  */
-export type FixtureName = "clean" | "unclean" | "producers";
+export type FixtureName = "clean" | "unclean" | "producers" | "parts";
 
 /** Files of a store by their path below its folder. */
 export type FixtureFiles = ReadonlyMap<string, Uint8Array>;
@@ -37,6 +38,8 @@ export interface FixtureStream {
 	readonly sealed: boolean;
 	/** Appends of producers, and where they are. */
 	readonly produced: readonly { readonly producer: ProducerTriple; readonly from: number; readonly to: number }[];
+	/** Bytes of a prepared write that go on behind its tail; 0 without one. */
+	readonly prepared: number;
 }
 
 const START = Date.UTC(2024, 1, 29, 12);
@@ -74,7 +77,16 @@ class Recorder {
 	async create(scope: string, stream: string, tags: Record<string, string> = {}): Promise<void> {
 		this.#clock.step(1000);
 		await this.#store.scope(scope).create(stream, { segmentBytes: SEGMENT_BYTES, tags });
-		this.streams.set(`${scope}/${stream}`, { scope, stream, tags, appends: [], head: 0, sealed: false, produced: [] });
+		this.streams.set(`${scope}/${stream}`, {
+			scope,
+			stream,
+			tags,
+			appends: [],
+			head: 0,
+			sealed: false,
+			produced: [],
+			prepared: 0,
+		});
 	}
 
 	async append(name: string, ...sizes: number[]): Promise<void> {
@@ -100,6 +112,24 @@ class Recorder {
 		const time = this.#clock.now();
 		const appends = [...known.appends, ...sizes.map((bytes) => ({ bytes, time }))];
 		this.streams.set(name, { ...known, appends, produced });
+	}
+
+	/** A write in parts that is committed, or only prepared. */
+	async inParts(name: string, bytes: number, commit: boolean): Promise<void> {
+		this.#clock.step(10);
+		const known = this.streams.get(name) as FixtureStream;
+		const from = known.appends.reduce((sum, append) => sum + append.bytes, 0);
+		await using writer = this.#store.scope(known.scope).stream(known.stream).writer();
+		const write = writer.multipart();
+		await write.write(fixtureBytes(from, bytes));
+		this.#clock.step(10);
+		if (!commit) {
+			await write.prepare();
+			this.streams.set(name, { ...known, prepared: bytes });
+			return;
+		}
+		await write.commit();
+		this.streams.set(name, { ...known, appends: [...known.appends, { bytes, time: this.#clock.now() }] });
 	}
 
 	async takeEpoch(name: string, id: string): Promise<void> {
@@ -149,7 +179,7 @@ export async function buildFixtures(): Promise<Record<FixtureName, BuiltFixture>
 	const unclean = { files: await filesOf(disk), streams: [...streams.values()] };
 	await store.close();
 	const clean = { files: await filesOf(disk), streams: [...streams.values()] };
-	return { unclean, clean, producers: await buildProducers() };
+	return { unclean, clean, producers: await buildProducers(), parts: await buildParts() };
 }
 
 async function buildProducers(): Promise<BuiltFixture> {
@@ -172,6 +202,24 @@ async function buildProducers(): Promise<BuiltFixture> {
 	const files = await filesOf(disk);
 	await store.close();
 	return { files, streams: [...streams.values()] };
+}
+
+async function buildParts(): Promise<BuiltFixture> {
+	const disk = memoryDisk();
+	const clock = new ManualClock(START);
+	const store = await open(ROOT, { disk, clock, random: countingRandom(), lock: memoryLocker() });
+	const recorder = new Recorder(store, clock, new Map());
+	await recorder.create("cam", "raw");
+	await recorder.append("cam/raw", 100);
+	await recorder.inParts("cam/raw", 150_000, true);
+	await recorder.append("cam/raw", 7);
+	await store.checkpoint();
+	await recorder.inParts("cam/raw", 70_000, true);
+	await recorder.append("cam/raw", 5);
+	await recorder.inParts("cam/raw", 66_000, false);
+	const files = await filesOf(disk);
+	await store.close();
+	return { files, streams: [...recorder.streams.values()] };
 }
 
 /** What is in segments by the time of the copy. */

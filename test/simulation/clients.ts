@@ -2,6 +2,7 @@
 import { type ByteReader, type ByteStream, type Retention, type Store, StreambedError } from "../../src/index.ts";
 import type { SeededRandom } from "../../src/testing/seeded-random.ts";
 import { type MultipartHelp, writeInParts } from "./multipart-user.ts";
+import { isOfTheDisk, mayBeStored } from "./outcomes.ts";
 import { payloadBytesMax, payloadOf } from "./payloads.ts";
 import { ProducerUser } from "./producer-user.ts";
 import { SimulationFailure } from "./simulation-failure.ts";
@@ -421,17 +422,4 @@ export class Client {
 				return undefined;
 		}
 	}
-}
-
-const codesOfTheDisk: readonly string[] = ["STOPPED", "IO", "DISK_FULL", "CORRUPT", "CLOSED"];
-
-/** Tells whether an error is one that a failing disk may lead to. */
-export function isOfTheDisk(error: unknown): boolean {
-	return StreambedError.is(error) && codesOfTheDisk.includes(error.code.replace("STREAMBED_", ""));
-}
-
-/** Tells whether an append that failed like this may have been stored all the same. */
-function mayBeStored(error: unknown): boolean {
-	if (!StreambedError.is(error, "STREAMBED_STOPPED") && !StreambedError.is(error, "STREAMBED_IO")) return false;
-	return error.details.outcome !== "nothing";
 }

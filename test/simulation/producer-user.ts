@@ -5,6 +5,7 @@
 import { type ByteStream, StreambedError } from "../../src/index.ts";
 import type { SeededRandom } from "../../src/testing/seeded-random.ts";
 import type { Surroundings } from "./clients.ts";
+import { mayBeStored } from "./outcomes.ts";
 import { payloadOf } from "./payloads.ts";
 import type { Attempt, StreamModel } from "./stream-model.ts";
 
@@ -179,7 +180,7 @@ export class ProducerUser {
 	/** Tells whether the producer was fenced; what no producer may be told is a failure. */
 	#refused(model: StreamModel, producer: ProducerKnowledge, attempt: Numbered, error: unknown): boolean {
 		const answered = this.#around.tick();
-		model.refused(attempt);
+		if (!mayBeStored(error)) model.refused(attempt);
 		if (StreambedError.is(error, "STREAMBED_FENCED")) {
 			if (!producer.taking) model.fail("an append was fenced, and nobody has taken an epoch");
 			return true;

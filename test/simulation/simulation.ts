@@ -6,10 +6,11 @@
 import { type ByteStream, type Limits, open, type Store, StreambedError, verifyStore } from "../../src/index.ts";
 import type { SeededRandom } from "../../src/testing/seeded-random.ts";
 import { readBeside } from "./beside-reader.ts";
-import { Client, isOfTheDisk, NAMES, SCOPE, type Sizes, type Surroundings } from "./clients.ts";
+import { Client, NAMES, SCOPE, type Sizes, type Surroundings } from "./clients.ts";
 import { flipBits, readDamaged } from "./damage.ts";
 import { type DiskBreaker, Machine } from "./machine.ts";
 import { checkPrepared } from "./multipart-user.ts";
+import { isOfTheDisk } from "./outcomes.ts";
 import type { DiskFault } from "./scheduled-disk.ts";
 import type { SimulatedProcess } from "./simulated-process.ts";
 import { SimulationFailure } from "./simulation-failure.ts";
