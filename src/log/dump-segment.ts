@@ -17,6 +17,7 @@ import {
 } from "./frame.ts";
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES, segmentTag } from "./segment-header.ts";
 import { type BadFrame, walkSegment } from "./segment-walk.ts";
+import { STAMP_BYTES, stagedName } from "./staged-files.ts";
 
 /** A bad end may be a frame that an owner is just writing: it is looked at so often, so long apart. */
 const LOOKS = 5;
@@ -37,10 +38,13 @@ export async function* dumpSegment(source: DumpSource): AsyncGenerator<DumpLine>
 		const { kind, shard, base, createdAt, following } = header;
 		const tag = segmentTag(header.streamId, shard, header.number);
 		const stream = formatUuid(header.streamId);
-		const adopted = following === undefined ? {} : { adopted: true, following };
+		const staged = following === undefined && stagedName(basename(source.path)) !== undefined;
+		const adopted = following === undefined ? (staged ? { staged } : {}) : { adopted: true, following };
 		yield { part: "segment", offset: 0, ok: true, kind, stream, shard, base, createdAt, ...adopted };
 		const stamp = following === undefined ? 0 : createdAt;
-		yield* dumpFrames(source, { tag, stamp, base, from: SEGMENT_HEADER_BYTES, relative: 0 });
+		// Of a staged file the state frame is written at its commit.
+		const from = staged ? STAMP_BYTES : SEGMENT_HEADER_BYTES;
+		yield* dumpFrames(source, { tag, stamp, base, from, relative: 0 });
 		return;
 	}
 	const base = Number.isSafeInteger(named) ? named : undefined;

@@ -1,6 +1,7 @@
-/** Dumps the small files of a store that are JSON: store.json, stream.json, OWNER. */
+/** Dumps the small files of a store that are JSON: store.json, stream.json, OWNER, and those of prepared writes. */
 import { parseUuid } from "../core/random.ts";
 import { bytesAt, type DumpLine, type DumpSource } from "./dump-line.ts";
+import { decodePrepared } from "./staged-files.ts";
 
 /** Larger files are not read: none of these is. */
 export const SETTINGS_BYTES_MAX: number = 1024 * 1024;
@@ -30,6 +31,14 @@ export async function* dumpSettings(source: DumpSource, part: string): AsyncGene
 	const members = value as Record<string, unknown>;
 	const wrong = part === "owner" ? undefined : wrongWith(members);
 	yield { ...members, part, offset: 0, ok: wrong === undefined, ...(wrong === undefined ? {} : { reason: wrong }) };
+}
+
+/** Dumps what says that a write in parts is prepared. */
+export async function* dumpPrepared(source: DumpSource): AsyncGenerator<DumpLine> {
+	const prepared = decodePrepared(await bytesAt(source, 0, Math.min(source.size, SETTINGS_BYTES_MAX)));
+	const line = { part: "prepared", offset: 0 };
+	if (prepared === undefined) yield { ...line, ok: false, reason: "it fails its check" };
+	else yield { ...line, ok: true, ...prepared };
 }
 
 function wrongWith({ format, id }: Record<string, unknown>): string | undefined {

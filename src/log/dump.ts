@@ -14,7 +14,7 @@ import { dumpIndex } from "./dump-index.ts";
 import { dumpJournal } from "./dump-journal.ts";
 import { bytesAt, type DumpLine, type DumpSource } from "./dump-line.ts";
 import { dumpSegment } from "./dump-segment.ts";
-import { dumpSettings, SETTINGS_BYTES_MAX, settingsKind } from "./dump-settings.ts";
+import { dumpPrepared, dumpSettings, SETTINGS_BYTES_MAX, settingsKind } from "./dump-settings.ts";
 import { lockName } from "./owner.ts";
 
 /** How to dump. */
@@ -36,6 +36,7 @@ const kinds: readonly { readonly magic: string; readonly name: RegExp; readonly 
 	{ magic: "SBEDCKP1", name: /^checkpoint\b/, dump: dumpCheckpoint },
 	{ magic: "{", name: /^store\.json\b/, dump: (source) => dumpSettings(source, "store") },
 	{ magic: "{", name: /^stream\.json\b/, dump: (source) => dumpSettings(source, "stream") },
+	{ magic: "{", name: /^[0-9a-f-]{36}\.json$/, dump: dumpPrepared },
 	{ magic: "{", name: /^OWNER\b/, dump: (source) => dumpSettings(source, "owner") },
 ];
 

@@ -13,6 +13,7 @@ import type { Edit, RepairWork } from "./repair-work.ts";
 import {
 	decodeSegmentHeader,
 	encodeSegmentHeader,
+	numberOfTag,
 	SEGMENT_HEADER_BYTES,
 	segmentName,
 	segmentNumber,
@@ -170,9 +171,23 @@ class ShardRepair {
 		const path = this.#path(base);
 		const { firstTime } = await this.#open(path, (file) => surveySegment(file, tag, { ...this.state }));
 		const { kind, shard } = this.#shard;
-		const header = { kind, streamId, shard, number: segmentNumber(base), base, createdAt: firstTime };
+		const number = numberOfTag(streamId, shard, tag);
+		const following = number === segmentNumber(base) ? undefined : await this.#following(base, firstTime);
+		const header = { kind, streamId, shard, number, base, createdAt: firstTime, following };
 		const what = "header of the segment written anew: its frames prove whose it is";
 		await this.#work.edit(path, what, [{ at: 0, bytes: encodeSegmentHeader(header) }]);
+	}
+
+	/** How many files of a write in parts that was committed at `time` follow the one at `base`: as the next one says. */
+	async #following(base: number, time: number): Promise<number> {
+		const next = (await this.#bases()).find((one) => one > base);
+		if (next === undefined) return 0;
+		const header = await this.#open(this.#path(next), async (file) => {
+			const bytes = new Uint8Array(SEGMENT_HEADER_BYTES);
+			return decodeSegmentHeader(bytes.subarray(0, await file.read(bytes, 0)));
+		});
+		if (header === undefined || header === "version" || header.following === undefined) return 0;
+		return header.createdAt === time ? header.following + 1 : 0;
 	}
 
 	/** Makes a missing segment of frames that the journal still holds: at first only its header. */

@@ -82,6 +82,29 @@ export function segmentTag(streamId: Uint8Array, shard: number, number: number):
 	return checksum(bytes);
 }
 
+/** The only number with which a segment of this shard has this tag: the checksum is run backwards over its last four bytes. */
+export function numberOfTag(streamId: Uint8Array, shard: number, tag: number): number {
+	const before = new Uint8Array(20);
+	before.set(streamId);
+	viewOf(before).setUint32(16, shard, true);
+	const table = crcTable();
+	let state = ~tag >>> 0;
+	for (let byte = 0; byte < 4; byte++) {
+		const index = table.findIndex((entry) => entry >>> 24 === state >>> 24);
+		state = (((state ^ (table[index] as number)) << 8) | index) >>> 0;
+	}
+	return (state ^ ~checksum(before)) >>> 0;
+}
+
+/** What each value of a byte makes of CRC-32. */
+function crcTable(): Uint32Array {
+	return Uint32Array.from({ length: 256 }, (_, byte) => {
+		let value = byte;
+		for (let bit = 0; bit < 8; bit++) value = (value & 1) === 0 ? value >>> 1 : (value >>> 1) ^ 0xedb8_8320;
+		return value;
+	});
+}
+
 /** File name of the segment that begins at `base`. */
 export function segmentName(base: number, suffix: string = SEGMENT_SUFFIX): string {
 	return String(base).padStart(20, "0") + suffix;

@@ -2,10 +2,11 @@
 
 import type { DiskFile } from "../disk/disk.ts";
 import { viewOf } from "./checksum.ts";
-import { decodeState, FRAME_HEADER_BYTES, FrameType } from "./frame.ts";
+import { decodeState, FRAME_HEADER_BYTES, FrameType, readFrameHeader } from "./frame.ts";
 import { findFrame } from "./frame-walk.ts";
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES, segmentNumber, segmentTag } from "./segment-header.ts";
 import { type BadFrame, walkSegment } from "./segment-walk.ts";
+import { STAMP_BYTES } from "./staged-files.ts";
 
 const WINDOW_BYTES = 1024 * 1024;
 
@@ -40,7 +41,20 @@ export async function judgeHeader(file: DiskFile, { ids, shard, base }: Expected
 		const tag = segmentTag(id, shard, segmentNumber(base));
 		if (await holdsFrame(file, tag)) return { kind: "lost", tag, id };
 	}
-	return { kind: "foreign" };
+	const tag = await adoptedTag(file);
+	const [id] = ids;
+	return tag === undefined || id === undefined ? { kind: "foreign" } : { kind: "lost", tag, id };
+}
+
+/** The tag of frames that were staged: they are of no round, and begin behind the state that their commit has written. */
+async function adoptedTag(file: DiskFile): Promise<number | undefined> {
+	const bytes = new Uint8Array(STAMP_BYTES + FRAME_HEADER_BYTES);
+	if ((await file.read(bytes, 0)) < bytes.length) return undefined;
+	const view = viewOf(bytes);
+	const state = readFrameHeader(bytes, view, SEGMENT_HEADER_BYTES);
+	const first = readFrameHeader(bytes, view, STAMP_BYTES);
+	if (state?.type !== FrameType.state || first === undefined || first.tag !== state.tag) return undefined;
+	return state.round === 0 && first.round === 0 && first.time === 0 ? state.tag : undefined;
 }
 
 async function holdsFrame(file: DiskFile, tag: number): Promise<boolean> {

@@ -1,7 +1,15 @@
 /** Writes in parts: what stands on the disk of them, what failing operations and damage make of them. */
 import { describe, expect, it } from "vitest";
 import type { Disk } from "../../../src/disk/disk.ts";
-import { type ByteStream, type Multipart, open, type Store, verifyStore } from "../../../src/index.ts";
+import {
+	type ByteStream,
+	dumpFile,
+	type Multipart,
+	open,
+	repairStore,
+	type Store,
+	verifyStore,
+} from "../../../src/index.ts";
 import { faultyDisk } from "../../../src/testing/faulty-disk.ts";
 import { memoryDisk } from "../../../src/testing/memory-disk.ts";
 import { memoryLocker } from "../../../src/testing/memory-locker.ts";
@@ -254,5 +262,44 @@ describe("the segments of a write in parts", () => {
 		expect(first.kind === "data" && first.bytes.length).toBe(1000);
 		expect(await drive(clock, codeOf(reader.read()))).toBe("STREAMBED_CORRUPT");
 		await drive(clock, reading.close());
+	});
+});
+
+describe("the files of a write in parts", () => {
+	it("are shown by dump, staged and adopted", async () => {
+		const around = surroundings();
+		const { store, stream } = await withStream(around);
+		const write = await written(around, stream, 0, 150_000);
+		const id = await drive(around.clock, write.prepare());
+		const { disk } = around;
+		const lines = async (path: string): Promise<object[]> => await Array.fromAsync(dumpFile(path, { disk }));
+		const [segment, ...frames] = await lines(`${SHARD}/staged/${id}.00000.seg`);
+		expect(segment).toMatchObject({ part: "segment", ok: true, staged: true });
+		expect(frames).toMatchObject([{ part: "frame", ok: true, offset: 160 }]);
+		expect(await lines(`${SHARD}/staged/${id}.json`)).toMatchObject([{ part: "prepared", ok: true, id }]);
+		await drive(around.clock, write.commit());
+		await drive(around.clock, store.close());
+		const [adopted, state] = await lines(`${SHARD}/00000000000000000000.seg`);
+		expect(adopted).toMatchObject({ part: "segment", ok: true, adopted: true, following: 2 });
+		expect(state).toMatchObject({ part: "frame", ok: true, type: "state" });
+		const round = (await lines(`${ROOT}/journal/ring-000000.jnl`)).find((line) => "write" in line);
+		expect(round).toMatchObject({ part: "envelope", kind: "adopt", ok: true, write: id });
+	});
+
+	it.each([0, 1, 2])("get a destroyed header back, that of file %i", async (index) => {
+		const around = surroundings();
+		const { store, stream } = await withStream(around);
+		await drive(around.clock, stream.append(patterned(0, 0, 1000)));
+		await drive(around.clock, (await written(around, stream, 1000, 150_000)).commit());
+		await drive(around.clock, store.close());
+		const names = (await around.disk.list(SHARD)).map(({ name }) => name).filter((name) => name.endsWith(".seg"));
+		const path = `${SHARD}/${names.sort()[index + 1]}`;
+		const before = (await around.disk.readFile(path)).slice();
+		await overwrite(around.disk, path, 0, new Uint8Array(64).fill(9));
+		expect((await problemsOf(around)).map((problem) => problem.path)).toEqual([path]);
+		const { disk, clock } = around;
+		await drive(clock, repairStore(ROOT, { disk, lock: memoryLocker() }));
+		expect(Buffer.compare(await disk.readFile(path), before)).toBe(0);
+		expect(await problemsOf(around)).toEqual([]);
 	});
 });
