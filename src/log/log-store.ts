@@ -89,7 +89,7 @@ export class LogStore
 	readonly #streams = new Map<string, StreamLog>();
 	readonly #folders = new StreamFolders(this);
 	readonly #opening = new Map<string, Promise<ShardLog>>();
-	readonly #lost: LostFiles;
+	readonly lost: LostFiles;
 	#state: "open" | "closing" | "closed" = "open";
 	#stopped: StreambedError | undefined;
 	#full: StreambedError | undefined;
@@ -130,7 +130,7 @@ export class LogStore
 		this.producerFiles = new ProducerFiles(options.disk, () => this.beforeWriting());
 		this.checkpointer = new Checkpointer(this);
 		this.#watch = new FolderWatch(this);
-		this.#lost = new LostFiles(this);
+		this.lost = new LostFiles(this);
 		this.retention = new Retention(this, step);
 		this.reserve = new Reserve(this);
 	}
@@ -401,7 +401,7 @@ export class LogStore
 	async writeFailed(shard: ShardLog, error: unknown): Promise<"again" | "retry" | "skip"> {
 		const stream = shard.owner as StreamLog;
 		if (stream.deleted !== undefined || this.stopped) return "skip";
-		if (isGone(error)) return await this.#lost.whileWriting(shard);
+		if (isGone(error)) return await this.lost.whileWriting(shard);
 		const ours = ioError(error, `writing ${stream.name}`);
 		if (ours.code === "STREAMBED_DISK_FULL") {
 			this.#full = ours;
@@ -442,7 +442,7 @@ export class LogStore
 	}
 
 	vanished(shard: ShardLog, error: unknown): Promise<StreambedError> {
-		return this.#lost.whileReading(shard, error);
+		return this.lost.whileReading(shard, error);
 	}
 
 	waiting(change: number): void {

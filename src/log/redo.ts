@@ -9,14 +9,22 @@ import type { Disk } from "../disk/disk.ts";
 import { carryOut } from "./adoption.ts";
 import { viewOf } from "./checksum.ts";
 import { FilePool } from "./file-pool.ts";
-import { FRAME_HEADER_BYTES, type FrameHeader, frameBodyHolds, frameBytes, readFrameHeader } from "./frame.ts";
+import {
+	decodeState,
+	FRAME_HEADER_BYTES,
+	type FrameHeader,
+	FrameType,
+	frameBodyHolds,
+	frameBytes,
+	readFrameHeader,
+} from "./frame.ts";
 import type { WalkedRound } from "./journal-walk.ts";
 import { decodeEpoch } from "./producer-epochs.ts";
 import { ProducerRedo } from "./producer-redo.ts";
 import { type Envelope, EnvelopeKind } from "./round.ts";
 import { baseOfName, encodeSegmentHeader, SEGMENT_HEADER_BYTES, segmentName, segmentNumber } from "./segment-header.ts";
 import { isGone } from "./segment-reader.ts";
-import { type Adoption, decodeAdoption } from "./staged-files.ts";
+import { decodeAdoption, encodeStamp } from "./staged-files.ts";
 import {
 	findFolders,
 	freshFolder,
@@ -42,6 +50,14 @@ interface Touched {
 	end: number;
 }
 
+interface Missing {
+	readonly folder: string;
+	readonly path: string;
+	/** Position behind its last unit. */
+	readonly end: number;
+	readonly header: Uint8Array;
+}
+
 /** Redo of one opening. */
 export class Redo {
 	readonly #disk: Disk;
@@ -56,6 +72,9 @@ export class Redo {
 	readonly #known = new Set<string>();
 	readonly #folders = new Set<string>();
 	readonly #producers: ProducerRedo;
+	/** Adopted files that were found nowhere, and the heads that rounds gave to shards, by their folders. */
+	readonly #missing: Missing[] = [];
+	readonly #heads = new Map<string, number>();
 	#stretch: Stretch | undefined;
 	redoneBytes = 0;
 	/** Frames of streams that are no longer there. */
@@ -104,6 +123,7 @@ export class Redo {
 			if (dropIndexes) await this.#disk.unlink(path.replace(/\.seg$/, ".idx"));
 		}
 		if (!keep) await this.#dropBeyond();
+		for (const missing of this.#missing) await this.#markMissing(missing);
 		await this.#files.close();
 		await this.#producers.finish((id) => this.#locate(id));
 		for (const folder of this.#folders) {
@@ -111,6 +131,21 @@ export class Redo {
 				if (!isGone(error)) throw error;
 			});
 		}
+	}
+
+	/**
+	 * An adopted file that is nowhere has been truncated away, or is lost: then a segment without a frame stands for it, so
+	 * that the shard does not seem to end before it.
+	 */
+	async #markMissing({ folder, path, end, header }: Missing): Promise<void> {
+		if (end <= (this.#heads.get(folder) ?? 0) || (await this.#disk.stat(path)) !== undefined) return;
+		await this.#disk.mkdir(folder);
+		const file = await this.#disk.open(path, "create");
+		await file
+			.write(header, 0)
+			.then(() => file.sync())
+			.finally(() => file.close());
+		this.#folders.add(folder);
 	}
 
 	/** Gives files back without finishing, after a failure. */
@@ -160,11 +195,16 @@ export class Redo {
 		await this.#flush();
 		const folder = join(this.#streams, place.folder, String(shard));
 		const owner = { streamId, shard, kind: place.kind };
-		for (const index of await carryOut({ disk: this.#disk, files: this.#files, folder, ...owner }, adoption)) {
-			const { base, bytes } = adoption.files[index] as Adoption["files"][number];
+		const done = await carryOut({ disk: this.#disk, files: this.#files, folder, ...owner }, adoption);
+		for (const [index, { base, bytes, units }] of adoption.files.entries()) {
 			const path = join(folder, segmentName(base));
-			this.#segments.set(path, { folder, base, end: bytes });
-			this.#known.add(path);
+			if (done.includes(index)) {
+				this.#segments.set(path, { folder, base, end: bytes });
+				this.#known.add(path);
+			} else {
+				const header = encodeStamp(owner, adoption, index).subarray(0, SEGMENT_HEADER_BYTES);
+				this.#missing.push({ folder, path, end: base + units, header });
+			}
 		}
 	}
 
@@ -217,6 +257,7 @@ export class Redo {
 		}
 		if (envelope.kind === EnvelopeKind.frame) await this.#producers.frame(place, envelope);
 		const folder = join(this.#streams, place.folder, String(envelope.shard));
+		this.#noteHead(folder, envelope.body);
 		const path = join(folder, segmentName(envelope.base));
 		const touched = this.#segments.get(path) ?? { folder, base: envelope.base, end: 0 };
 		if (!(await this.#ensureSegment(path, folder, place, envelope))) {
@@ -235,6 +276,12 @@ export class Redo {
 		current.pieces.push(envelope.body);
 		current.bytes += envelope.body.length;
 		this.redoneBytes += envelope.body.length;
+	}
+
+	#noteHead(folder: string, body: Uint8Array): void {
+		const header = readFrameHeader(body, viewOf(body), 0);
+		const state = header?.type === FrameType.data ? undefined : header && decodeState(body, 0, header);
+		if (state !== undefined) this.#heads.set(folder, Math.max(state.head, this.#heads.get(folder) ?? 0));
 	}
 
 	/** Makes sure that the file of a frame is there; a header is written whenever the first frame is redone. */

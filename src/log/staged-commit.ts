@@ -1,16 +1,25 @@
 /** The owner's side of a commit in parts, step by step (docs/commit-protocol.md §10). */
-import { fail, StreambedError } from "../core/errors.ts";
+import type { Clock } from "../core/clock.ts";
+import { fail, type StreambedError } from "../core/errors.ts";
 import type { Disk } from "../disk/disk.ts";
+import { systemError } from "../disk/system-error.ts";
 import { adoptedSegments, carryOut } from "./adoption.ts";
 import type { Checkpointer } from "./checkpointer.ts";
 import type { Committer } from "./committer.ts";
+import { ioError } from "./corruption.ts";
 import type { FilePool } from "./file-pool.ts";
+import type { LostFiles } from "./lost-files.ts";
+import type { Owner } from "./owner.ts";
+import type { Reserve } from "./reserve.ts";
 import { isGone, type SegmentReader } from "./segment-reader.ts";
 import type { ShardLog } from "./shard-log.ts";
 import type { StagedData } from "./staged-data.ts";
 import { type Adoption, encodeAdoption } from "./staged-files.ts";
 import type { StreamLog } from "./stream-log.ts";
 import type { WriteBehind } from "./write-behind.ts";
+
+/** Pause before something is tried again that had no room. */
+const RETRY_MS = 250;
 
 /** What a commit needs of its store. */
 export interface CommitStagedHost {
@@ -27,8 +36,12 @@ export interface CommitStagedHost {
 	beforeWriting(): Promise<boolean>;
 	/** Makes a change part of a round; resolves when it is durable. It holds checkpoints back until `carriedOut` was called. */
 	adopt(stream: StreamLog, shard: number, body: Buffer): Promise<{ carriedOut(): void }>;
-	/** A file of the shard is not there: finds out whether the stream was removed, and says what to answer. */
-	vanished(shard: ShardLog, error: unknown): Promise<StreambedError>;
+	readonly clock: Clock;
+	readonly owner: Owner;
+	readonly reserve: Reserve;
+	readonly lost: LostFiles;
+	/** Segments of the shard that lie below its head may go. */
+	written(shard: ShardLog): Promise<void>;
 	stop(error: unknown): StreambedError;
 }
 
@@ -51,6 +64,8 @@ type Stored = { readonly from: number; readonly to: number };
 export async function commitStaged(host: CommitStagedHost, place: Place, staged: Staged): Promise<Stored> {
 	const { held } = staged.data;
 	if (held !== undefined) return await appendHeld(place.shard, held, staged.expect);
+	// The long part, while nobody waits.
+	await staged.data.finish();
 	return await place.shard.gate.alone(() => commitAlone(host, place, staged));
 }
 
@@ -71,7 +86,7 @@ async function commitAlone(host: CommitStagedHost, place: Place, { id, data, exp
 	// Whether those before were stored or refused is told to those who made them.
 	await shard.accepted().catch(() => {});
 	refuse();
-	await data.finish();
+	await data.assertThere();
 	await completeFiles(host, shard);
 	refuse();
 	const { head, tail: from, timeFloor, time } = shard.stampState();
@@ -85,11 +100,11 @@ async function commitAlone(host: CommitStagedHost, place: Place, { id, data, exp
 	const owner = { streamId: stream.id, shard: shard.shard, kind: stream.kind };
 	const { folder } = shard.files;
 	try {
-		if (stream.deleted !== undefined) throw stream.deleted;
 		if (!(await host.beforeWriting())) throw new Error("the journal could not be synced");
-		await carryOut({ disk: host.disk, files: host.stagedFiles, folder, ...owner }, adoption);
-	} catch (error) {
-		throw await notCarriedOut(host, place, error);
+		await untilCarriedOut(host, place, async () => {
+			const done = await carryOut({ disk: host.disk, files: host.stagedFiles, folder, ...owner }, adoption);
+			if (done.length < files.length) throw systemError("ENOENT", "rename", folder);
+		});
 	} finally {
 		carriedOut();
 	}
@@ -99,6 +114,8 @@ async function commitAlone(host: CommitStagedHost, place: Place, { id, data, exp
 	host.committer.counters.appends++;
 	host.committer.counters.appendedBytes += data.bytes;
 	await data.release();
+	// Segments before it that lay below the head were kept as the newest.
+	await host.written(shard);
 	return { from, to: base };
 }
 
@@ -116,16 +133,28 @@ async function completeFiles(host: CommitStagedHost, shard: ShardLog): Promise<v
 	await host.files.forget(newest.path);
 }
 
-/** It is stored all the same: the next opening carries it out, unless the stream is gone. */
-async function notCarriedOut(
+/**
+ * Carries out what is stored already, whatever comes of this: without room on the disk it is tried again, like
+ * write-behind; where files are gone the stream is, or is on its way out. Anything else stops the store, and the next
+ * opening goes on with it.
+ */
+async function untilCarriedOut(
 	host: CommitStagedHost,
 	{ stream, shard }: Place,
-	error: unknown,
-): Promise<StreambedError> {
-	if (stream.deleted !== undefined) return stream.deleted;
-	if (isGone(error)) {
-		const answer = await host.vanished(shard, error);
-		if (StreambedError.is(answer, "STREAMBED_NOT_FOUND")) return answer;
+	work: () => Promise<void>,
+): Promise<void> {
+	for (;;) {
+		if (stream.deleted !== undefined) throw stream.deleted;
+		try {
+			await host.owner.check();
+			await work();
+			return;
+		} catch (error) {
+			if (stream.deleted !== undefined) throw stream.deleted;
+			const full = ioError(error, "").code === "STREAMBED_DISK_FULL";
+			if (host.stopped || !(full || isGone(error))) throw host.stop(error);
+			const again = full ? await host.reserve.giveUp() : (await host.lost.whileWriting(shard)) === "skip";
+			if (!again) await new Promise<void>((resolve) => host.clock.setTimer(RETRY_MS, resolve));
+		}
 	}
-	return host.stop(error);
 }

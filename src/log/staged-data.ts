@@ -4,10 +4,11 @@
  */
 import { dirname } from "node:path/posix";
 import type { Clock } from "../core/clock.ts";
-import type { StreambedError } from "../core/errors.ts";
+import { fail, type StreambedError } from "../core/errors.ts";
 import type { Random } from "../core/random.ts";
 import type { Disk } from "../disk/disk.ts";
 import { checksum, viewOf } from "./checksum.ts";
+import { corrupt } from "./corruption.ts";
 import type { FilePool } from "./file-pool.ts";
 import { ENTRY_BYTES, FRAME_HEADER_BYTES, FRAME_PAYLOAD_TARGET, FrameType, writeFrameHeader } from "./frame.ts";
 import { encodeSegmentHeader, segmentTag } from "./segment-header.ts";
@@ -19,6 +20,8 @@ const FRAME_EXTRA_BYTES: number = FRAME_HEADER_BYTES + ENTRY_BYTES;
 /** Pieces below this size are gathered, larger ones written from where they are. */
 const GATHER_BELOW_BYTES = 64 * 1024;
 const FIRST_GATHER_BYTES = 4 * 1024;
+/** Files of one write: their adoption has to fit into a round. */
+const STAGED_FILES_MAX = 65_536;
 
 /** What writing staged files needs of the store. */
 export interface StagedDataHost {
@@ -122,6 +125,16 @@ export class StagedData {
 		const { folder, streamPath } = this.#place;
 		for (const one of [dirname(newest.path), folder, streamPath]) await this.#host.disk.syncDir(one);
 		this.#named = true;
+	}
+
+	/** Each file is there, as long as it should be: somebody may have removed one. @throws CORRUPT */
+	async assertThere(): Promise<void> {
+		for (const { path, bytes } of this.#files) {
+			const size = (await this.#host.disk.stat(path))?.size;
+			if (size !== undefined && size >= bytes) continue;
+			const what = size === undefined ? "a staged file is missing" : `it has ${size} of ${bytes} bytes`;
+			throw corrupt({ path, offset: size ?? 0, what, hint: "The write can only be aborted: its data is not whole." });
+		}
 	}
 
 	/** Removes the files, and what says that the write is prepared before them. */
@@ -233,6 +246,7 @@ export class StagedData {
 		const newest = this.#files.at(-1);
 		if (newest !== undefined) {
 			if (newest.bytes + bytes <= this.#place.segmentBytes) return newest;
+			if (this.#files.length >= STAGED_FILES_MAX) throw this.#tooMany();
 			this.#syncLater(newest);
 		}
 		const { disk, clock, random, stagedFiles } = this.#host;
@@ -247,6 +261,15 @@ export class StagedData {
 		await stagedFiles.write(file.path, [header, new Uint8Array(STAMP_BYTES - header.length)], 0);
 		this.#named = false;
 		return file;
+	}
+
+	#tooMany(): StreambedError {
+		const { segmentBytes } = this.#place;
+		const text = `a write in parts has ${STAGED_FILES_MAX} files of ${segmentBytes} bytes at most`;
+		return fail("LIMIT_EXCEEDED", text, {
+			hint: "Commit it, or make a stream with larger segments.",
+			details: { limit: STAGED_FILES_MAX, segmentBytes },
+		});
 	}
 
 	#syncLater({ path }: DataFile): void {

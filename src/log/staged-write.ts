@@ -18,6 +18,8 @@ export interface StagedWriteHost extends StagedDataHost, CommitStagedHost {
 	readonly clock: Clock;
 	/** Payload held in memory at most, and of one frame. */
 	readonly stagedPayloadBytes: number;
+	/** Work that closing the store waits for. */
+	readonly staging: { run<T>(work: Promise<T>): Promise<T> };
 	stop(error: unknown): StreambedError;
 	refusal(): StreambedError | undefined;
 }
@@ -37,6 +39,7 @@ export class StagedWrite {
 	#why = "";
 	#turn: Promise<unknown> = Promise.resolve();
 	#calls = 0;
+	#preparing = false;
 	#usedMs: number;
 	#timer: Timer | undefined;
 
@@ -64,6 +67,11 @@ export class StagedWrite {
 		if (this.#state === "open") this.#arm();
 	}
 
+	/** It stands against sealing and deleting: it is prepared, or about to be. */
+	get holds(): boolean {
+		return this.#preparing || this.#state === "prepared";
+	}
+
 	/** What is known of it now. */
 	get info(): StagedInfo {
 		const ageMs = Math.max(0, this.#host.clock.now() - this.#createdAt);
@@ -84,6 +92,7 @@ export class StagedWrite {
 			if (this.#state === "prepared") return;
 			this.#check();
 			if (this.#shard.sealing) throw this.#shard.adoptionRefusal(0, undefined);
+			this.#preparing = true;
 			await this.#data.finish();
 			const { id } = this;
 			const { folder } = this.#shard.files;
@@ -93,6 +102,8 @@ export class StagedWrite {
 			await replaceFile(this.#host.disk, preparedPath(folder, id), encodePrepared(prepared, this.#shard.shard));
 			this.#state = "prepared";
 			this.#timer?.cancel();
+		}).finally(() => {
+			this.#preparing = false;
 		});
 	}
 
@@ -175,6 +186,7 @@ export class StagedWrite {
 		if (this.#state !== "open") return;
 		const over = this.#host.clock.monotonic() - this.#usedMs >= this.#leaseMs;
 		if (this.#calls > 0 || !over) return this.#arm();
-		this.#turn = this.#drop(`, since nothing was written for ${this.#leaseMs} ms`).catch(() => {});
+		const dropping = this.#drop(`, since nothing was written for ${this.#leaseMs} ms`);
+		this.#turn = this.#host.staging.run(dropping).catch(() => {});
 	}
 }

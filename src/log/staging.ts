@@ -5,9 +5,10 @@ import { formatUuid, newUuid } from "../core/random.ts";
 import type { StagedInfo } from "../core/shard.ts";
 import type { Disk } from "../disk/disk.ts";
 import type { ShardLog } from "./shard-log.ts";
-import { decodePrepared, type PreparedWrite, STAGED_FOLDER, stagedName } from "./staged-files.ts";
+import { decodePrepared, type PreparedWrite, preparedPath, STAGED_FOLDER, stagedName } from "./staged-files.ts";
 import { namesIn } from "./staged-listing.ts";
 import { StagedWrite, type StagedWriteHost } from "./staged-write.ts";
+import { replaceFile } from "./stream-folder.ts";
 import type { StreamLog } from "./stream-log.ts";
 
 /** Writes that may be open in one store: each holds up to a frame in memory. */
@@ -50,6 +51,11 @@ export class Staging {
 		const prepared = await preparedIn(disk, folder, names, formatUuid(stream.id));
 		// Whoever is told which there are, and which not, must be able to rely on it: who changed that may have died before this.
 		await disk.syncDir(folder);
+		for (const { id, files } of prepared) {
+			// Written once more: the sync of a process that died proves nothing.
+			const path = preparedPath(shard.files.folder, id);
+			if (files !== undefined) await replaceFile(disk, path, await disk.readFile(path));
+		}
 		const kept = new Set(prepared.map(({ id }) => id));
 		for (const name of names) {
 			if (!kept.has(stagedName(name)?.id ?? "")) await disk.unlink(join(folder, name));
@@ -90,18 +96,17 @@ export class Staging {
 
 	/** Tells whether a prepared write holds the shard. */
 	holds(shard: ShardLog): boolean {
-		return this.list(shard).some(({ state }) => state === "prepared");
+		return [...(this.#writes.get(shard)?.values() ?? [])].some((write) => write.holds);
 	}
 
 	/** Refuses what a prepared write stands against, or aborts those of the shard. @throws TXN_STATE */
 	async clear(shard: ShardLog, what: string, force: boolean): Promise<void> {
 		for (;;) {
-			const prepared = this.list(shard).filter(({ state }) => state === "prepared");
-			const [first] = prepared;
+			const first = [...(this.#writes.get(shard)?.values() ?? [])].find((write) => write.holds);
 			if (first === undefined) return;
 			if (!force) throw holdError(what, shard.owner.name, first.id);
 			// One that is just being committed is decided all the same.
-			await this.find(shard, first.id)?.abort().catch(unlessDecided);
+			await first.abort().catch(unlessDecided);
 		}
 	}
 

@@ -63,6 +63,18 @@ export async function verifyShard(
 	}
 }
 
+/** A listing that is made while files are renamed may miss some: two that are equal have not. */
+async function listInPeace(files: ShardFiles): Promise<number[]> {
+	let before: number[] = [];
+	for (let looks = 0; ; looks++) {
+		await files.list();
+		const bases = files.segments.map(({ base }) => base);
+		const same = bases.length === before.length && bases.every((base, index) => base === before[index]);
+		if (looks > 0 && (same || looks >= LOOKS)) return bases;
+		before = bases;
+	}
+}
+
 class ShardVerification {
 	readonly #view: SegmentView;
 	readonly #stream: VerifiedStream;
@@ -125,8 +137,7 @@ class ShardVerification {
 	async #bases(): Promise<number[]> {
 		const { disk } = this.#view;
 		const files = new ShardFiles(disk, this.#reader, this.#folder, this.#stream.ids, this.#shard);
-		await files.list();
-		const all = files.segments.map(({ base }) => base);
+		const all = await listInPeace(files);
 		if ((await files.leaveOutIncomplete()) === 0) return all;
 		if (!(await this.#view.nobodyWrites())) return files.segments.map(({ base }) => base);
 		const path = join(this.#folder, segmentName(all.at(-1) as number));

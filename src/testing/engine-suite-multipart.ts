@@ -250,6 +250,23 @@ function stateCases(suite: Suite): void {
 		},
 	);
 
+	suite.case("of preparing and sealing at the same time one succeeds, and the other is refused", async ({ create }) => {
+		for (let turns = 0; turns < 12; turns++) {
+			const stream = await create(`raced-${turns}`);
+			const multipart = await begun(stream, pattern(1_100_000, 1));
+			const preparing = multipart.prepare();
+			for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
+			const [prepared, sealed] = await Promise.allSettled([preparing, stream.seal()]);
+			if (prepared.status === "fulfilled") {
+				suite.isError(sealed.status === "rejected" ? sealed.reason : undefined, "STREAMBED_TXN_STATE");
+				await multipart.commit();
+			} else {
+				suite.isError(prepared.reason, "STREAMBED_SEALED");
+				expect(sealed.status).toBe("fulfilled");
+			}
+		}
+	});
+
 	suite.case("deleting the stream ends it", async ({ store, create }) => {
 		const stream = await create("doomed");
 		const multipart = await begun(stream, pattern(1_100_000, 1));

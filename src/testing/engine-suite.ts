@@ -22,7 +22,7 @@ export const engineSuiteCases: Readonly<
 	persistent: 14,
 	retention: 14,
 	keptRetention: 4,
-	multipart: 19,
+	multipart: 20,
 	keptMultipart: 4,
 });
 

@@ -1,7 +1,7 @@
 /**
- * Retention of streams that nobody has opened since the store was: walks the folders, a few streams a second, and opens
- * only those of which something has to go, for as long as that takes. When the next one is due is remembered, so that a
- * walk over streams that are not touches no file of theirs.
+ * Retention of streams that nobody has opened since the store was, and the sweep of what writes in parts have left there:
+ * walks the folders, a few streams a second, and opens only those of which something has to go, for as long as that takes.
+ * When the next one is due is remembered, so that a walk over streams that are not touches no file of theirs.
  */
 import { join } from "node:path/posix";
 import { addressOfFolder, type StreamAddress } from "../../core/names.ts";
@@ -10,6 +10,7 @@ import type { LogStore } from "../../log/log-store.ts";
 import { retainedSegments } from "../../log/retained-segments.ts";
 import { hasRules } from "../../log/retention.ts";
 import { ShardFiles } from "../../log/shard-files.ts";
+import { STAGED_FOLDER } from "../../log/staged-files.ts";
 import { walkFolders } from "../../log/stream-folder.ts";
 import type { StreamLog } from "../../log/stream-log.ts";
 import type { Catalog, StoredStream } from "./catalog.ts";
@@ -77,6 +78,11 @@ export class IdleStreams {
 		const stored = address && (await this.#catalog.find(address));
 		if (stored === undefined) return Number.POSITIVE_INFINITY;
 		if (this.#log.isOpen(stored.id)) return now + PAUSE_MS;
+		// What a dead process left of writes in parts goes when a shard is opened.
+		if (await this.#hasStaged(stored)) {
+			opened.push(await this.#retain(stored.address));
+			return now + AGAIN_MS;
+		}
 		// Opening or updating it looks at its retention as well.
 		if (!hasRules(stored.retention)) return Number.POSITIVE_INFINITY;
 		let next = Number.POSITIVE_INFINITY;
@@ -89,6 +95,15 @@ export class IdleStreams {
 			next = Math.min(next, now + wait);
 		}
 		return next;
+	}
+
+	async #hasStaged({ folder }: StoredStream): Promise<boolean> {
+		const path = join(this.#catalog.streams, folder);
+		for (const { name, kind } of await this.#log.disk.list(path)) {
+			if (kind !== "folder") continue;
+			if ((await this.#log.disk.stat(join(path, name, STAGED_FOLDER))) !== undefined) return true;
+		}
+		return false;
 	}
 
 	/** Milliseconds until something of a shard has to go; 0 if it has to now. */

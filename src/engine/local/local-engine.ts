@@ -169,6 +169,8 @@ export class LocalEngine {
 			const stored = await this.#stored(address);
 			const stream = this.#streamOf(stored);
 			for (let shard = 0; !force && shard < stored.shards; shard++) {
+				const log = stream.shards.get(shard);
+				if (log !== undefined && this.log.staging.holds(log)) await this.log.staging.clear(log, "delete", false);
 				const [id] = await preparedIds(this.log.disk, join(stream.path, String(shard)));
 				if (id !== undefined) throw holdError("delete", stream.name, id);
 			}

@@ -156,6 +156,51 @@ describe("a write in parts", () => {
 		expect(await problemsOf(next)).toEqual([]);
 	});
 
+	it("of which a file was removed is no longer committed, and can be dropped", async () => {
+		const around = surroundings();
+		const { store, stream } = await withStream(around);
+		const write = await written(around, stream, 0, 150_000);
+		await around.disk.unlink(`${SHARD}/staged/${write.id}.00001.seg`);
+		expect(await drive(around.clock, codeOf(write.commit()))).toBe("STREAMBED_CORRUPT");
+		await drive(around.clock, stream.append(patterned(0, 0, 100)));
+		await drive(around.clock, write.abort());
+		await drive(around.clock, store.close());
+		expect(await problemsOf(around)).toEqual([]);
+	});
+
+	it("waits for room to be carried out once it is stored", async () => {
+		const disk = faultyDisk(memoryDisk());
+		const around = surroundings({ disk });
+		const { store, stream } = await withStream(around);
+		const write = await written(around, stream, 0, 150_000);
+		disk.addRule({ operation: ["rename"], path: /staged.*seg$/, nth: 2, times: 3, code: "ENOSPC" });
+		expect(await drive(around.clock, write.commit())).toMatchObject({ from: 0, to: 150_000 });
+		// The reserve was given for it: appends go on once there is room for that again.
+		await pass(around.clock, 1500);
+		expect(await drive(around.clock, stream.append(patterned(0, 150_000, 100)))).toMatchObject({ from: 150_000 });
+		expect(await soundTail(around, stream)).toBe(150_100);
+		await drive(around.clock, store.close());
+		expect(await problemsOf(around)).toEqual([]);
+	});
+
+	it("whose last file is lost before the next opening is not taken for the end of the stream", async () => {
+		const around = surroundings();
+		const { stream } = await withStream(around);
+		await drive(around.clock, stream.append(patterned(0, 0, 1000)));
+		await drive(around.clock, (await written(around, stream, 1000, 150_000)).commit());
+		const disk = copyOf(around.disk);
+		const names = (await disk.list(SHARD)).map(({ name }) => name).filter((name) => name.endsWith(".seg"));
+		await disk.unlink(`${SHARD}/${names.sort().at(-1)}`);
+		const next = surroundings({ disk });
+		const again = await openStore(next, false);
+		const damaged = again.scope("s").stream("a");
+		expect(await drive(next.clock, codeOf(damaged.append(new Uint8Array(1))))).toBe("STREAMBED_CORRUPT");
+		const first = await drive(next.clock, damaged.reader().read());
+		expect(first).toMatchObject({ kind: "data", offset: 0 });
+		await drive(next.clock, again.close());
+		expect((await problemsOf(next)).length).toBeGreaterThan(0);
+	});
+
 	it("is committed to a stream that retention has emptied, in the place of the segment that stood for it", async () => {
 		const around = surroundings();
 		const store = await openStore(around);
