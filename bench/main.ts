@@ -13,7 +13,9 @@ import { followLatency } from "./scenarios/follow-latency.ts";
 import { manyStreams } from "./scenarios/many-streams.ts";
 import { memory } from "./scenarios/memory.ts";
 import { multipart } from "./scenarios/multipart.ts";
+import { openMany } from "./scenarios/open-many.ts";
 import { opening } from "./scenarios/opening.ts";
+import { redoing } from "./scenarios/redo.ts";
 import { rion } from "./scenarios/rion.ts";
 import { slowSync } from "./scenarios/slow-sync.ts";
 import { streamOps } from "./scenarios/stream-ops.ts";
@@ -26,6 +28,8 @@ const scenarios: readonly Scenario[] = [
 	manyStreams,
 	multipart,
 	opening,
+	redoing,
+	openMany,
 	memory,
 	followLatency,
 	rion,

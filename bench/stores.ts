@@ -1,5 +1,5 @@
 /** Our side of a comparison: a store in a folder, with a new stream for each round. */
-import { type ByteStream, type OpenOptions, open, type Store } from "../src/index.ts";
+import { type ByteStream, type OpenOptions, open, type Producer, type Store } from "../src/index.ts";
 import type { Figures, Side } from "./harness.ts";
 
 /** A side that appends to one new stream per round; files are brought up to date outside the measured time. */
@@ -29,8 +29,14 @@ export function streamSide(
 }
 
 /** Appends `bytes` in pieces of `pieceBytes`, keeping about `inFlight` of them in flight. */
-export async function fill(stream: ByteStream, bytes: number, pieceBytes: number, inFlight: number): Promise<void> {
-	await using writer = stream.writer({ maxInFlightBytes: pieceBytes * inFlight });
+export async function fill(
+	stream: ByteStream,
+	bytes: number,
+	pieceBytes: number,
+	inFlight: number,
+	producer?: Producer,
+): Promise<void> {
+	await using writer = stream.writer({ maxInFlightBytes: pieceBytes * inFlight, producer });
 	const payload = somePayload(pieceBytes);
 	for (let left = bytes; left > 0; left -= pieceBytes) {
 		const ticket = writer.write(left < pieceBytes ? payload.subarray(0, left) : payload);
