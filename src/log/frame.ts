@@ -7,7 +7,7 @@
  *
  * The header is checked before its lengths are believed, the body before any of it is delivered.
  */
-import { checksum, checksumShort, readU64, viewOf, writeU64 } from "./checksum.ts";
+import { checksum, checksumFar, checksumShort, readU64, viewOf, writeU64 } from "./checksum.ts";
 
 /** Bytes of a frame's header. */
 export const FRAME_HEADER_BYTES = 64;
@@ -17,6 +17,9 @@ export const ENTRY_BYTES = 8;
 export const STATE_BYTES = 32;
 /** A frame is closed at so many bytes of payload, unless one entry alone is larger. */
 export const FRAME_PAYLOAD_TARGET: number = 1024 * 1024;
+
+/** From this size on a body is checked as one that lies far from the processor. */
+const FAR_BYTES = 32 * 1024;
 
 const MAGIC = 0x52_46_42_53; // "SBFR"
 const VERSION = 1;
@@ -110,7 +113,9 @@ export function readFrameHeader(bytes: Uint8Array, view: DataView, at: number, s
 /** Checks the body of the frame at `at`, which must lie wholly inside `bytes`. */
 export function frameBodyHolds(bytes: Uint8Array, at: number, header: FrameHeader): boolean {
 	const end = at + frameBytes(header);
-	return end <= bytes.length && checksum(bytes.subarray(at + FRAME_HEADER_BYTES, end)) === header.bodyCrc;
+	if (end > bytes.length) return false;
+	const body = bytes.subarray(at + FRAME_HEADER_BYTES, end);
+	return (body.length < FAR_BYTES ? checksum(body) : checksumFar(body)) === header.bodyCrc;
 }
 
 /** Positions (relative to the frame's first unit) at which the entries of a checked data frame end, ascending. */

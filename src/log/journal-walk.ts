@@ -10,6 +10,7 @@ import type { Disk, DiskFile } from "../disk/disk.ts";
 import type { Checkpoint } from "./checkpoint-file.ts";
 import { checksum } from "./checksum.ts";
 import { corrupt } from "./corruption.ts";
+import { JournalWindows } from "./journal-windows.ts";
 import { listRing, readRingHeader } from "./ring.ts";
 import {
 	decodeRound,
@@ -28,7 +29,7 @@ const WINDOW_BYTES = 1024 * 1024;
 export interface WalkedRound {
 	readonly header: RoundHeader;
 	readonly envelopes: readonly Envelope[];
-	/** Where it stands, and its bytes with the padding. */
+	/** Where it stands, and its bytes with the padding: memory that the walk uses again. */
 	readonly path: string;
 	readonly offset: number;
 	readonly bytes: Uint8Array;
@@ -39,6 +40,8 @@ interface OpenRing {
 	readonly path: string;
 	readonly file: DiskFile;
 	readonly bytes: number;
+	/** The stretch that the walk has found rounds in. */
+	walked: { from: number; to: number } | undefined;
 }
 
 /** The journal of a store, open for reading. Its owner closes it. */
@@ -52,6 +55,7 @@ export class JournalWalk {
 	expected: number;
 	#previous: number;
 	#place: { file: number; offset: number };
+	readonly #windows = new JournalWindows();
 
 	private constructor(files: readonly OpenRing[], start: Checkpoint, storeTag: number) {
 		this.#files = files;
@@ -67,7 +71,7 @@ export class JournalWalk {
 		const files: OpenRing[] = [];
 		for (const { number, path } of await listRing(disk, join(root, "journal"))) {
 			const file = await disk.open(path, "read");
-			files.push({ number, path, file, bytes: await file.size() });
+			files.push({ number, path, file, bytes: await file.size(), walked: undefined });
 			const size = await readRingHeader(file, storeId, number);
 			if (size !== undefined && !start.clean) continue;
 			if (size === undefined && !start.clean) {
@@ -78,18 +82,41 @@ export class JournalWalk {
 		return new JournalWalk(files, start, checksum(storeId));
 	}
 
-	/** Yields the whole rounds in order, then decides whether the end is torn or damaged. @throws CORRUPT */
-	async *rounds(): AsyncGenerator<WalkedRound> {
+	/**
+	 * Yields the whole rounds in order, then decides whether the end is torn or damaged. A round's memory is used again some
+	 * time after the next one was asked for, and not before the promise is resolved that `release` gives then. @throws CORRUPT
+	 */
+	async *rounds(release: () => Promise<void> = () => Promise.resolve()): AsyncGenerator<WalkedRound> {
 		await this.#checkNewer();
 		if (this.#start.clean) return;
-		for (let round = await this.#next(); round !== undefined; round = await this.#next()) {
-			this.tailCutBytes = 0;
-			this.expected = round.header.number + 1;
-			this.#previous = round.header.crc;
-			this.#place = { file: round.header.file, offset: round.header.offset + round.bytes.length };
-			yield round;
+		this.#windows.reuse = release;
+		try {
+			for (let round = await this.#next(); round !== undefined; round = await this.#next()) {
+				this.tailCutBytes = 0;
+				this.expected = round.header.number + 1;
+				this.#previous = round.header.crc;
+				this.#place = { file: round.header.file, offset: round.header.offset + round.bytes.length };
+				yield round;
+			}
+		} finally {
+			await this.#windows.end();
 		}
 		if (!this.#start.unsynced) await this.#checkEnd();
+	}
+
+	/** Goes back to the beginning: the rounds can be walked once more. */
+	restart(): void {
+		const { round, previous, file, offset } = this.#start;
+		this.expected = round;
+		this.#previous = previous;
+		this.#place = { file, offset };
+		for (const ring of this.#files) ring.walked = undefined;
+	}
+
+	/** Where the next round is expected. */
+	get place(): { readonly path: string; readonly offset: number } {
+		const { file, offset } = this.#place;
+		return { path: this.#files.find(({ number }) => number === file)?.path ?? "journal", offset };
 	}
 
 	async close(): Promise<void> {
@@ -113,21 +140,20 @@ export class JournalWalk {
 	}
 
 	async #roundAt(ring: OpenRing, offset: number): Promise<WalkedRound | undefined> {
-		const head = new Uint8Array(ROUND_HEADER_BYTES);
-		if (offset + ROUND_ALIGN > ring.bytes || (await ring.file.read(head, offset)) < head.length) return undefined;
-		const header = readRoundHeader(head);
+		if (offset + ROUND_ALIGN > ring.bytes) return undefined;
+		const header = readRoundHeader(await this.#windows.head(ring, offset));
 		if (header === undefined || !this.#belongs(header, ring.number, offset)) return undefined;
 		if (header.incarnation !== this.#start.incarnation || header.nonce !== this.#start.nonce) return undefined;
 		if (header.number !== this.expected || header.previous !== this.#previous) return undefined;
 		const length = roundBytes(header.envelopes, header.bodyBytes);
 		if (offset + length > ring.bytes) return undefined;
-		const bytes = Buffer.allocUnsafeSlow(length);
-		await ring.file.read(bytes, offset);
-		const envelopes = decodeRound(bytes, header);
+		const bytes = await this.#windows.round(ring, offset, length);
+		const envelopes = bytes.length < length ? undefined : decodeRound(bytes, header);
 		if (envelopes === undefined) {
 			this.tailCutBytes = length;
 			return undefined;
 		}
+		ring.walked = { from: ring.walked?.from ?? offset, to: offset + length };
 		return { header, envelopes, path: ring.path, offset, bytes };
 	}
 
@@ -152,19 +178,24 @@ export class JournalWalk {
 
 	/** A round behind the end of the walk: the one in between was complete once and is damaged now. */
 	async #checkEnd(): Promise<void> {
+		const window = Buffer.allocUnsafeSlow(WINDOW_BYTES);
 		for (const ring of this.#files) {
-			for (let at = ROUND_ALIGN; at < ring.bytes; at += WINDOW_BYTES) {
-				const window = Buffer.allocUnsafeSlow(Math.min(WINDOW_BYTES, ring.bytes - at));
-				await ring.file.read(window, at);
-				for (let offset = 0; offset < window.length; offset += ROUND_ALIGN) {
-					const header = readRoundHeader(window, offset);
-					if (header === undefined || !this.#isLater(header)) continue;
-					if ((await this.#provenHeader(ring, at + offset)) === undefined) continue;
-					const { file, offset: expectedAt } = this.#place;
-					const path = this.#files.find(({ number }) => number === file)?.path ?? ring.path;
-					const what = `round ${this.expected} of the journal is damaged, round ${header.number} follows it`;
-					throw corrupt({ path, offset: expectedAt, what });
-				}
+			const { from, to } = ring.walked ?? { from: ring.bytes, to: ring.bytes };
+			await this.#checkStretch(ring, ROUND_ALIGN, from, window);
+			await this.#checkStretch(ring, to, ring.bytes, window);
+		}
+	}
+
+	async #checkStretch(ring: OpenRing, from: number, to: number, memory: Buffer): Promise<void> {
+		for (let at = from; at < to; at += memory.length) {
+			const window = memory.subarray(0, Math.min(memory.length, to - at));
+			const got = await ring.file.read(window, at);
+			for (let offset = 0; offset + ROUND_HEADER_BYTES <= got; offset += ROUND_ALIGN) {
+				const header = readRoundHeader(window, offset);
+				if (header === undefined || !this.#isLater(header)) continue;
+				if ((await this.#provenHeader(ring, at + offset)) === undefined) continue;
+				const what = `round ${this.expected} of the journal is damaged, round ${header.number} follows it`;
+				throw corrupt({ ...this.place, what });
 			}
 		}
 	}

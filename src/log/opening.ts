@@ -7,7 +7,7 @@ import type { RecoveryReport } from "../core/shard.ts";
 import type { Disk, DiskFile, HeldLock, StoreLocker } from "../disk/disk.ts";
 import { type Checkpoint, CheckpointFile, checkpointPath, readCheckpoint } from "./checkpoint-file.ts";
 import { readU64, viewOf } from "./checksum.ts";
-import { ioError } from "./corruption.ts";
+import { corrupt, ioError } from "./corruption.ts";
 import { JournalWalk, type WalkedRound } from "./journal-walk.ts";
 import { claimOwner, lockName, type Owner, type OwnerInfo, ownerAlive, readOwner } from "./owner.ts";
 import { Redo } from "./redo.ts";
@@ -176,44 +176,49 @@ export async function redoJournal(
 	start: Checkpoint,
 ): Promise<RedoReport> {
 	const { root, disk } = options;
-	const survey = await JournalWalk.open(disk, root, identity.idBytes, start);
-	let rounds = 0;
-	let last: number | undefined;
+	const { clean, unsynced } = start;
+	const walk = await JournalWalk.open(disk, root, identity.idBytes, start);
 	try {
-		for await (const { header } of survey.rounds()) {
+		let rounds = 0;
+		let last: number | undefined;
+		for await (const { header } of walk.rounds()) {
 			rounds++;
 			last = header.number;
 		}
-	} finally {
-		await survey.close();
-	}
-	const { clean, unsynced } = start;
-	const report = { clean, rounds, walkedRounds: rounds, redoneBytes: 0, tailCutBytes: survey.tailCutBytes };
-	if (last === undefined) return report;
-	const redo = new Redo(disk, root, REDO_OPEN_FILES);
-	const walk = await JournalWalk.open(disk, root, identity.idBytes, start);
-	try {
-		for await (const round of walk.rounds()) {
-			const isLast = round.header.number === last;
-			if (isLast && !(await redo.holds(round))) {
-				report.rounds--;
-				report.tailCutBytes = round.bytes.length;
-				break;
-			}
-			// The last round may stand in the cache alone: its writer died in its sync. It is made certain before it is shown.
-			if (isLast || unsynced) await rewrite(disk, round);
-			await redo.apply(round, isLast);
-			// The survey has looked at what comes behind the last one.
-			if (isLast) break;
-		}
-		await redo.finish(unsynced);
-	} catch (error) {
-		await redo.abandon();
-		throw error;
+		const report = { clean, rounds, walkedRounds: rounds, redoneBytes: 0, tailCutBytes: walk.tailCutBytes };
+		if (last === undefined) return report;
+		walk.restart();
+		const redo = new Redo(disk, root, REDO_OPEN_FILES);
+		const cutBytes = await redoRounds(disk, walk, redo, last, unsynced).catch(async (error) => {
+			await redo.abandon();
+			throw error;
+		});
+		report.redoneBytes = redo.redoneBytes;
+		return cutBytes === 0 ? report : { ...report, rounds: rounds - 1, tailCutBytes: cutBytes };
 	} finally {
 		await walk.close();
 	}
-	return { ...report, redoneBytes: redo.redoneBytes };
+}
+
+/** Redoes the rounds up to the `last` one; returns the bytes of that one if it is incomplete and was dropped. */
+async function redoRounds(disk: Disk, walk: JournalWalk, redo: Redo, last: number, unsynced: boolean): Promise<number> {
+	for await (const round of walk.rounds(() => redo.flush())) {
+		const isLast = round.header.number === last;
+		if (isLast && !(await redo.holds(round))) {
+			await redo.finish(unsynced);
+			return round.bytes.length;
+		}
+		// The last round may stand in the cache alone: its writer died in its sync. It is made certain before it is shown.
+		if (isLast || unsynced) await rewrite(disk, round);
+		await redo.apply(round, isLast);
+		if (!isLast) continue;
+		// The survey has looked at what comes behind it.
+		await redo.finish(unsynced);
+		return 0;
+	}
+	// Every byte is checked each time it is read: a disk that answers differently the second time is not believed.
+	const what = `round ${last} was there a moment ago, round ${walk.expected} is not now`;
+	throw corrupt({ ...walk.place, what });
 }
 
 /** Lets go of a store's folder, whatever fails on the way: all that was acknowledged is on the disk. */

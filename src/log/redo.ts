@@ -18,6 +18,8 @@ import {
 	frameBytes,
 	readFrameHeader,
 } from "./frame.ts";
+import { GatheredWrites } from "./gathered-writes.ts";
+import { inParallel } from "./in-parallel.ts";
 import type { WalkedRound } from "./journal-walk.ts";
 import { decodeEpoch } from "./producer-epochs.ts";
 import { ProducerRedo } from "./producer-redo.ts";
@@ -35,14 +37,8 @@ import {
 	type StreamFolder,
 } from "./stream-folder.ts";
 
-const GATHER_BYTES = 1024 * 1024;
-
-interface Stretch {
-	readonly path: string;
-	readonly start: number;
-	pieces: Uint8Array[];
-	bytes: number;
-}
+/** So much is gathered before it is written, by those who do not say when. */
+const GATHER_BYTES = 4 * 1024 * 1024;
 
 interface Touched {
 	readonly folder: string;
@@ -72,10 +68,10 @@ export class Redo {
 	readonly #known = new Set<string>();
 	readonly #folders = new Set<string>();
 	readonly #producers: ProducerRedo;
+	readonly #writes: GatheredWrites;
 	/** Adopted files that were found nowhere, and the heads that rounds gave to shards, by their folders. */
 	readonly #missing: Missing[] = [];
 	readonly #heads = new Map<string, number>();
-	#stretch: Stretch | undefined;
 	redoneBytes = 0;
 	/** Frames of streams that are no longer there. */
 	skippedFrames = 0;
@@ -84,6 +80,7 @@ export class Redo {
 		this.#disk = disk;
 		this.#streams = join(root, "streams");
 		this.#files = new FilePool(disk, openFiles, "write", () => {});
+		this.#writes = new GatheredWrites(this.#files);
 		this.#producers = new ProducerRedo(disk, this.#streams);
 	}
 
@@ -98,7 +95,7 @@ export class Redo {
 		return true;
 	}
 
-	/** Carries out one round; the `last` one's placed payloads are written once more. */
+	/** Carries out one round, whose memory must not change until {@link flush}; the `last` one's placed payloads are written once more. */
 	async apply(round: WalkedRound, last: boolean): Promise<void> {
 		for (const envelope of round.envelopes) {
 			if (envelope.kind === EnvelopeKind.frame) await this.#frame(envelope, envelope.body.length);
@@ -114,23 +111,28 @@ export class Redo {
 	 * nothing is cut or removed: where rounds are missing, what stands there may be theirs.
 	 */
 	async finish(dropIndexes: boolean, keep = false): Promise<void> {
-		await this.#flush();
-		for (const [path, touched] of this.#segments) {
+		await this.#writes.finish();
+		await inParallel(this.#segments, async ([path, touched]) => {
 			await this.#files.use(path, async (file) => {
 				if (!keep && (await file.size()) > touched.end) await file.truncate(touched.end);
 				await file.sync();
 			});
 			if (dropIndexes) await this.#disk.unlink(path.replace(/\.seg$/, ".idx"));
-		}
+		});
 		if (!keep) await this.#dropBeyond();
 		for (const missing of this.#missing) await this.#markMissing(missing);
 		await this.#files.close();
 		await this.#producers.finish((id) => this.#locate(id));
-		for (const folder of this.#folders) {
+		await inParallel(this.#folders, async (folder) => {
 			await this.#disk.syncDir(folder).catch((error) => {
 				if (!isGone(error)) throw error;
 			});
-		}
+		});
+	}
+
+	/** Writes what was gathered of the rounds so far: their memory is needed no more. */
+	flush(): Promise<void> {
+		return this.#writes.flush();
 	}
 
 	/**
@@ -150,6 +152,7 @@ export class Redo {
 
 	/** Gives files back without finishing, after a failure. */
 	async abandon(): Promise<void> {
+		await this.#writes.finish().catch(() => {});
 		await this.#files.close();
 	}
 
@@ -158,7 +161,7 @@ export class Redo {
 		const folder = nameOf(envelope);
 		this.#names.set(id, folder);
 		if (envelope.kind === EnvelopeKind.name) return;
-		await this.#flush();
+		await this.flush();
 		const path = join(this.#streams, folder);
 		for (let above = dirname(path); above.startsWith(this.#streams); above = dirname(above)) this.#folders.add(above);
 		this.#places.delete(id);
@@ -192,7 +195,7 @@ export class Redo {
 		this.#names.set(id, adoption.folder);
 		const place = await this.#locate(id);
 		if (place === undefined) return;
-		await this.#flush();
+		await this.flush();
 		const folder = join(this.#streams, place.folder, String(shard));
 		const owner = { streamId, shard, kind: place.kind };
 		const done = await carryOut({ disk: this.#disk, files: this.#files, folder, ...owner }, adoption);
@@ -266,15 +269,8 @@ export class Redo {
 		}
 		this.#segments.set(path, touched);
 		touched.end = Math.max(touched.end, envelope.fileOffset + wholeBytes);
-		const stretch = this.#stretch;
-		const follows = stretch?.path === path && stretch.start + stretch.bytes === envelope.fileOffset;
-		if (!follows || (stretch as Stretch).bytes >= GATHER_BYTES) {
-			await this.#flush();
-			this.#stretch = { path, start: envelope.fileOffset, pieces: [], bytes: 0 };
-		}
-		const current = this.#stretch as Stretch;
-		current.pieces.push(envelope.body);
-		current.bytes += envelope.body.length;
+		this.#writes.add(path, envelope.fileOffset, envelope.body);
+		if (this.#writes.bytes >= GATHER_BYTES) await this.flush();
 		this.redoneBytes += envelope.body.length;
 	}
 
@@ -326,13 +322,6 @@ export class Redo {
 		}
 		this.#places.set(id, place);
 		return place;
-	}
-
-	async #flush(): Promise<void> {
-		const stretch = this.#stretch;
-		if (stretch === undefined) return;
-		this.#stretch = undefined;
-		await this.#files.write(stretch.path, stretch.pieces, stretch.start);
 	}
 
 	/** Removes segments above the last redone one of a shard: only a round that was dropped can have made them. */
