@@ -7,6 +7,7 @@ import type { Disk } from "../disk/disk.ts";
 import { viewOf } from "./checksum.ts";
 import type { FilePool } from "./file-pool.ts";
 import { frameHeaderCrc } from "./frame.ts";
+import { inParallel } from "./in-parallel.ts";
 import { existingSegment, type Segment } from "./segment.ts";
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES, segmentName } from "./segment-header.ts";
 import { isGone } from "./segment-reader.ts";
@@ -44,7 +45,7 @@ export async function carryOut(place: AdoptionPlace, adoption: Adoption): Promis
 		await files.write(path, encodeStamp(place, adoption, index), 0);
 		found.push({ index, path, target });
 	}
-	for (const { path } of found) await files.sync(path);
+	await inParallel(found, ({ path }) => files.sync(path));
 	for (const { path, target } of found) {
 		if (path === target) continue;
 		for (const one of [path, target]) await files.forget(one);

@@ -175,7 +175,7 @@ export class Checkpointer {
 			if (this.#host.stopped) return false;
 			await owner.check();
 			await checkpoint.write({ ...checkpoint.last, clean, round, previous, ...place, time: this.#host.clock.now() });
-			await ring.release(round);
+			await ring.release(round, place);
 		} catch (error) {
 			for (const shard of touched) this.#touched.add(shard);
 			for (const folder of folders) this.#folders.add(folder);

@@ -11,7 +11,7 @@ import type { Checkpoint } from "./checkpoint-file.ts";
 import { checksum } from "./checksum.ts";
 import { corrupt } from "./corruption.ts";
 import { JournalWindows } from "./journal-windows.ts";
-import { listRing, readRingHeader } from "./ring.ts";
+import { listRing, readRingHeader, ringPath } from "./ring.ts";
 import {
 	decodeRound,
 	ENVELOPE_BYTES,
@@ -78,6 +78,11 @@ export class JournalWalk {
 				await closeAll(files);
 				throw corrupt({ path, offset: 0, what: "the header of this journal file fails its check" });
 			}
+		}
+		if (!start.clean && !files.some(({ number }) => number === start.file)) {
+			await closeAll(files);
+			const path = ringPath(join(root, "journal"), start.file);
+			throw corrupt({ path, offset: 0, what: "the journal file in which redo begins is missing" });
 		}
 		return new JournalWalk(files, start, checksum(storeId));
 	}

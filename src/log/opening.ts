@@ -12,6 +12,7 @@ import { JournalWalk, type WalkedRound } from "./journal-walk.ts";
 import { claimOwner, lockName, type Owner, type OwnerInfo, ownerAlive, readOwner } from "./owner.ts";
 import { Redo } from "./redo.ts";
 import { dropReserve } from "./reserve.ts";
+import { Ring } from "./ring.ts";
 import { ROUND_ALIGN } from "./round.ts";
 import { checkNoStreams, checkUnused, makeStore, readStore, type StoreIdentity } from "./store-folder.ts";
 import { sweepFolders } from "./stream-folder.ts";
@@ -145,6 +146,8 @@ async function recover(
 		await checkpoint.confirm();
 		const recovery = await redoJournal(options, identity, start);
 		await sweepFolders(disk, join(root, "streams"));
+		// Whose first file the new checkpoint names.
+		await new Ring(disk, root, identity.idBytes, { durable: true, limitBytes: 0 }).prepare();
 		await checkpoint.write({
 			clean: false,
 			unsynced: options.unsynced,

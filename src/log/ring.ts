@@ -51,23 +51,29 @@ export class Ring {
 		this.#limit = options.limitBytes;
 	}
 
-	/** Opens the files that are there, all of them free; makes the first one if there is none. */
+	/**
+	 * Removes files whose header is damaged, and sees to it that the first one is there: a checkpoint that names it may be
+	 * written then. Nothing may have to be redone.
+	 */
+	async prepare(): Promise<void> {
+		for (const { number, path } of await listRing(this.#disk, this.#folder)) {
+			const file = await this.#disk.open(path, "read");
+			const header = await readRingHeader(file, this.#storeId, number).finally(() => file.close());
+			if (header === undefined) await this.#disk.unlink(path);
+		}
+		if ((await this.#disk.stat(ringPath(this.#folder, 0))) === undefined) await this.#make(0, FIRST_FILE_BYTES);
+	}
+
+	/** Opens the files that are there, all of them free. */
 	async open(): Promise<void> {
 		for (const { name } of await this.#disk.list(this.#folder)) {
 			if (name.endsWith(".tmp")) await this.#disk.unlink(join(this.#folder, name));
 		}
-		const found = await listRing(this.#disk, this.#folder);
-		for (const { number, path } of found) {
+		for (const { number, path } of await listRing(this.#disk, this.#folder)) {
 			const file = await this.#disk.open(path, "write", { durable: this.#durable });
-			const header = await readRingHeader(file, this.#storeId, number);
-			if (header === undefined) {
-				await file.close();
-				await this.#disk.unlink(path);
-				continue;
-			}
-			this.#files.set(number, { number, bytes: header, file, lastRound: 0, unsynced: false });
+			const bytes = (await readRingHeader(file, this.#storeId, number)) ?? 0;
+			this.#files.set(number, { number, bytes, file, lastRound: 0, unsynced: false });
 		}
-		if (this.#files.size === 0) await this.#add(FIRST_FILE_BYTES);
 		this.#current = this.#files.values().next().value as RingFile;
 	}
 
@@ -162,12 +168,13 @@ export class Ring {
 		}
 	}
 
-	/** Frees the files whose rounds all come before `round`; removes those beyond the bound. */
-	async release(round: number): Promise<void> {
+	/** Frees the files whose rounds all come before `round`; removes those beyond the bound, but the `start` of redo. */
+	async release(round: number, start: RingPlace): Promise<void> {
 		for (const file of this.#files.values()) {
 			if (file.lastRound >= round) continue;
 			file.lastRound = 0;
-			if (file !== this.#current && this.bytes > this.#limit && file.bytes > ADDED_FILE_BYTES) {
+			const needed = file === this.#current || file.number === start.file;
+			if (!needed && this.bytes > this.#limit && file.bytes > ADDED_FILE_BYTES) {
 				this.#files.delete(file.number);
 				await file.file.close();
 				await this.#disk.unlink(ringPath(this.#folder, file.number));
@@ -189,6 +196,13 @@ export class Ring {
 
 	async #add(bytes: number): Promise<void> {
 		const number = Math.max(-1, ...this.#files.keys()) + 1;
+		await this.#make(number, bytes);
+		const opened = await this.#disk.open(ringPath(this.#folder, number), "write", { durable: this.#durable });
+		this.#files.set(number, { number, bytes, file: opened, lastRound: 0, unsynced: false });
+	}
+
+	/** Makes a file full of zeros, durably. */
+	async #make(number: number, bytes: number): Promise<void> {
 		const path = ringPath(this.#folder, number);
 		const temporary = `${path}.tmp`;
 		await this.#disk.unlink(temporary);
@@ -206,13 +220,11 @@ export class Ring {
 		await file.close();
 		await this.#disk.rename(temporary, path);
 		await this.#disk.syncDir(this.#folder);
-		const opened = await this.#disk.open(path, "write", { durable: this.#durable });
-		this.#files.set(number, { number, bytes, file: opened, lastRound: 0, unsynced: false });
 	}
 }
 
 /** Path of a ring file. */
-function ringPath(folder: string, number: number): string {
+export function ringPath(folder: string, number: number): string {
 	return join(folder, `ring-${String(number).padStart(6, "0")}.jnl`);
 }
 

@@ -89,8 +89,7 @@ export async function makeJournal(
 	first: Pick<Checkpoint, "sequence" | "incarnation" | "round" | "time">,
 ): Promise<void> {
 	const ring = new Ring(disk, root, storeId, { durable: true, limitBytes: FIRST_FILE_BYTES });
-	await ring.open();
-	await ring.close();
+	await ring.prepare();
 	const file = await disk.open(checkpointPath(root), "create", { durable: true });
 	const place = { clean: true, unsynced: false, file: 0, offset: ROUND_ALIGN, previous: 0, nonce: 0 };
 	const slots = [0, SLOT_BYTES];

@@ -80,7 +80,8 @@ async function verifyCheckpoint(
 		const best = await readCheckpoint(disk, root, identity.idBytes);
 		// An owner that died while it wrote a slot left it torn; after a clean close both are whole, or one was never written.
 		if (!best.clean) {
-			await verifyStart(disk, root, identity, best, report);
+			// Without an owner the redo tells.
+			if (await isOwned(disk, root)) await verifyStart(disk, root, identity, best, report);
 			return best;
 		}
 		const bytes = await disk.readFile(path);

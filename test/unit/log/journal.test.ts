@@ -198,6 +198,25 @@ describe("opening after a death", () => {
 		await drive(again.clock, healed.close());
 	});
 
+	it("refuses a journal whose first file to redo is missing, and makes the file anew where nothing is to be redone", async () => {
+		const around = await killedAfter([10]);
+		const path = `${ROOT}/journal/ring-000000.jnl`;
+		const without = copyOf(around.disk);
+		await without.unlink(path);
+		const opening = openStore(surroundings({ disk: without }), false);
+		await expect(opening).rejects.toMatchObject({ code: "STREAMBED_CORRUPT", details: { path } });
+		const { store } = await tailAfter(around);
+		await drive(around.clock, store.close());
+		await around.disk.unlink(path);
+		const again = surroundings({ disk: around.disk });
+		const { tail, store: healed } = await tailAfter(again);
+		expect(tail).toBe(10);
+		await drive(again.clock, appendTo(healed, again, 10, [5]));
+		const killedAgain = surroundings({ disk: copyOf(around.disk) });
+		expect((await tailAfter(killedAgain)).tail).toBe(15);
+		await drive(again.clock, healed.close());
+	});
+
 	it("takes no round for real that somebody appended as data", async () => {
 		const disk = memoryDisk();
 		const around = surroundings({ disk });

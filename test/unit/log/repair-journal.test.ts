@@ -171,7 +171,7 @@ describe("a damaged journal", () => {
 		const disk = overlayDisk(killed);
 		await disk.unlink(RING);
 		const result = await repair(disk);
-		expect(result.found).toMatchObject([{ code: "STREAMBED_CORRUPT", path: join(ROOT, "journal") }]);
+		expect(result.found).toMatchObject([{ code: "STREAMBED_CORRUPT", path: RING }]);
 		expect(result).toMatchObject({ ok: true });
 		expect(await readAround(disk)).toMatchObject({ read: [] });
 	});
