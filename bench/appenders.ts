@@ -1,6 +1,6 @@
 /** Loads on streams: closed loops of appenders, and a writer that is kept full. */
 import { performance } from "node:perf_hooks";
-import type { ByteStream } from "../src/index.ts";
+import type { ByteStream, Producer } from "../src/index.ts";
 import type { Figures } from "./harness.ts";
 import { Latencies } from "./statistics.ts";
 
@@ -54,8 +54,9 @@ export async function pipeline(
 	payload: Uint8Array,
 	inFlight: number,
 	seconds: number,
+	producer?: Producer,
 ): Promise<Figures> {
-	await using writer = stream.writer({ maxInFlightBytes: inFlight * payload.length });
+	await using writer = stream.writer({ maxInFlightBytes: inFlight * payload.length, producer });
 	const start = performance.now();
 	const deadline = start + seconds * 1000;
 	let count = 0;

@@ -15,6 +15,7 @@ import { memory } from "./scenarios/memory.ts";
 import { multipart } from "./scenarios/multipart.ts";
 import { openMany } from "./scenarios/open-many.ts";
 import { opening } from "./scenarios/opening.ts";
+import { producers } from "./scenarios/producers.ts";
 import { redoing } from "./scenarios/redo.ts";
 import { rion } from "./scenarios/rion.ts";
 import { slowSync } from "./scenarios/slow-sync.ts";
@@ -23,6 +24,7 @@ import { makeWorkspace } from "./workspace.ts";
 
 const scenarios: readonly Scenario[] = [
 	append,
+	producers,
 	slowSync,
 	catchUp,
 	manyStreams,

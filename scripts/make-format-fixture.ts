@@ -19,10 +19,13 @@ export const fixtureFolder: string = fileURLToPath(new URL("../test/fixtures/for
 
 /**
  * `clean` was closed; `unclean` was copied from a running store, with work in its journal that nothing else holds;
- * `producers` as well, with appends of producers and epochs in segment, file and journal; `parts` as well, with writes in
- * parts: adopted before and after the checkpoint, and one that is prepared.
+ * `producer-runs` as well, with appends of producers and epochs in segment, file and journal; `parts` as well, with writes
+ * in parts: adopted before and after the checkpoint, and one that is prepared.
  */
-export type FixtureName = "clean" | "unclean" | "producers" | "parts";
+export type FixtureName = "clean" | "unclean" | "producer-runs" | "parts";
+
+/** A fixture that is only read: `producer-runs` as it was written while each entry of a producer had an extension of its own. */
+export type FormerFixtureName = "producers";
 
 /** Files of a store by their path below its folder. */
 export type FixtureFiles = ReadonlyMap<string, Uint8Array>;
@@ -179,7 +182,7 @@ export async function buildFixtures(): Promise<Record<FixtureName, BuiltFixture>
 	const unclean = { files: await filesOf(disk), streams: [...streams.values()] };
 	await store.close();
 	const clean = { files: await filesOf(disk), streams: [...streams.values()] };
-	return { unclean, clean, producers: await buildProducers(), parts: await buildParts() };
+	return { unclean, clean, "producer-runs": await buildProducers(), parts: await buildParts() };
 }
 
 async function buildProducers(): Promise<BuiltFixture> {
@@ -264,7 +267,7 @@ async function filesOf(disk: Disk, below = ""): Promise<Map<string, Uint8Array>>
 }
 
 /** Reads the committed files of a fixture. */
-export async function readFixture(name: FixtureName): Promise<FixtureFiles> {
+export async function readFixture(name: FixtureName | FormerFixtureName): Promise<FixtureFiles> {
 	const folder = join(fixtureFolder, name);
 	const paths = JSON.parse(await readFile(join(folder, "files.json"), "utf8")) as Record<string, string>;
 	const files = new Map<string, Uint8Array>();

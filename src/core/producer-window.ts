@@ -1,4 +1,4 @@
-/** The answers to a producer's last appends, by epoch and sequence. */
+/** The answers to a producer's last appends that are durable, by epoch and sequence. */
 
 /** Where an append was stored: units `from` to `to`. Both are NaN where that is no longer known. */
 export interface Answer {
@@ -19,13 +19,15 @@ export interface Run {
 	count: number;
 }
 
-const unknownPlace: Answer = Object.freeze({ from: Number.NaN, to: Number.NaN });
 const SMALLEST = 16;
 
-/** A ring of answers that grows up to a bound; behind that the oldest are forgotten. */
+const unknownPlace: Answer = Object.freeze({ from: Number.NaN, to: Number.NaN });
+
+/** A ring of answers that grows up to a bound; behind that the oldest are forgotten. There is no object for each: thousands come in a millisecond. */
 export class ProducerWindow {
 	/** Oldest first, epochs ascending, none empty. */
 	readonly runs: Run[] = [];
+	/** A power of two of them: from and to in turn. */
 	#places = new Float64Array(2 * SMALLEST);
 	#begin = 0;
 	#count = 0;
@@ -39,6 +41,13 @@ export class ProducerWindow {
 		const run = this.runs.at(-1);
 		if (run === undefined) return null;
 		return { epoch: run.epoch, sequence: run.first + run.count - 1, ...this.at(this.#count - 1) };
+	}
+
+	/** Tells whether the last answer is to this append, or to one after it. */
+	reaches(epoch: number, sequence: number): boolean {
+		const run = this.runs[this.runs.length - 1];
+		if (run === undefined) return false;
+		return epoch < run.epoch || (epoch === run.epoch && sequence < run.first + run.count);
 	}
 
 	/** The answer with this number, counted from the oldest one held. */
@@ -64,28 +73,63 @@ export class ProducerWindow {
 
 	/** Adds the newest answer, and forgets the oldest ones beyond `limit`. */
 	add(epoch: number, sequence: number, from: number, to: number, limit: number): void {
-		const run = this.runs.at(-1);
-		if (run !== undefined && run.epoch === epoch && run.first + run.count === sequence) run.count++;
-		else this.runs.push({ epoch, first: sequence, count: 1 });
-		while (this.#count >= Math.max(1, limit)) this.#forgetOldest();
-		if (2 * this.#count === this.#places.length) this.#grow();
-		const slot = this.#slot(this.#count);
-		this.#places[slot] = from;
-		this.#places[slot + 1] = to;
-		this.#count++;
+		this.#extend(epoch, sequence, 1, limit);
+		this.#put(from, to);
 	}
 
-	#forgetOldest(): void {
-		const oldest = this.runs[0] as Run;
-		oldest.first++;
-		oldest.count--;
-		if (oldest.count === 0) this.runs.shift();
-		this.#begin = (this.#begin + 2) % this.#places.length;
-		this.#count--;
+	/**
+	 * Adds answers to appends that follow one another, in sequence and in place, from `from` on; their lengths are the
+	 * `count` numbers from `at` on.
+	 */
+	addRun(
+		epoch: number,
+		sequence: number,
+		from: number,
+		lengths: readonly number[],
+		at: number,
+		count: number,
+		limit: number,
+	): void {
+		this.#extend(epoch, sequence, count, limit);
+		let begin = from;
+		for (let index = at; index < at + count; index++) {
+			const end = begin + (lengths[index] as number);
+			this.#put(begin, end);
+			begin = end;
+		}
+	}
+
+	/** Makes room for answers, of which there may be as many as the bound allows. */
+	#extend(epoch: number, sequence: number, count: number, limit: number): void {
+		const run = this.runs[this.runs.length - 1];
+		if (run !== undefined && run.epoch === epoch && run.first + run.count === sequence) run.count += count;
+		else this.runs.push({ epoch, first: sequence, count });
+		while (2 * (this.#count + count) > this.#places.length) this.#grow();
+		const many = this.#count + count - Math.max(1, limit);
+		if (many > 0) this.#forget(many);
+	}
+
+	#put(from: number, to: number): void {
+		const slot = this.#slot(this.#count++);
+		this.#places[slot] = from;
+		this.#places[slot + 1] = to;
+	}
+
+	#forget(many: number): void {
+		for (let left = many; left > 0; ) {
+			const oldest = this.runs[0] as Run;
+			const gone = Math.min(left, oldest.count);
+			oldest.first += gone;
+			oldest.count -= gone;
+			left -= gone;
+			if (oldest.count === 0) this.runs.shift();
+		}
+		this.#begin = this.#slot(many);
+		this.#count -= many;
 	}
 
 	#slot(index: number): number {
-		return (this.#begin + 2 * index) % this.#places.length;
+		return (this.#begin + 2 * index) & (this.#places.length - 1);
 	}
 
 	#grow(): void {

@@ -2,8 +2,8 @@
  * What the producers of one stream have stored, and the decision about each append that names one (docs/commit-protocol.md §8):
  * new, stored before, or refused. Engines share it; how it becomes durable is theirs.
  *
- *     window     answers that are durable
- *     accepted   appends on their way, oldest first: they become durable in this order, or are all taken back
+ *     window    answers that are durable
+ *     flights   appends on their way, oldest first: they become durable in this order, or are all taken back
  */
 import { fail, type StreambedError } from "./errors.ts";
 import { describe, rejectUnknown, requireInteger } from "./options.ts";
@@ -32,10 +32,7 @@ const answersMax: number = 2 ** 20;
 const idBytesMax = 200;
 
 /** An append that was accepted and is not durable yet. `T` is what the engine waits for it by. */
-export interface AcceptedAppend<T> extends Answer {
-	readonly producer: Producer<T>;
-	readonly epoch: number;
-	readonly sequence: number;
+interface AcceptedAppend<T> extends Answer {
 	readonly by: T;
 }
 
@@ -45,6 +42,21 @@ export type Verdict<T> =
 	| { readonly kind: "stored"; readonly answer: Answer }
 	| { readonly kind: "accepted"; readonly append: AcceptedAppend<T> }
 	| { readonly kind: "refused"; readonly error: StreambedError };
+
+const isNew: Verdict<never> = Object.freeze({ kind: "new" });
+/** Appends on their way that follow one another, in sequence and in place. `T` is what the engine waits for them by. */
+export interface Flight<T> {
+	readonly producer: Producer<T>;
+	readonly epoch: number;
+	/** Sequence of the first one, and where it begins. */
+	readonly sequence: number;
+	readonly from: number;
+	/** Their lengths stand in this list, from `entry` on. */
+	readonly lengths: readonly number[];
+	readonly entry: number;
+	count: number;
+	readonly by: T;
+}
 
 /** State of one producer. */
 export class Producer<T> {
@@ -58,52 +70,84 @@ export class Producer<T> {
 	/** Highest epoch that somebody is about to take. */
 	reserved = -1;
 	readonly window: ProducerWindow = new ProducerWindow();
-	accepted: AcceptedAppend<T>[] = [];
-	/** How many of them are durable by now; they are dropped in one go. */
-	#settled = 0;
+	/** Appends in flight. */
+	inFlight = 0;
+	#flights: Flight<T>[] = [];
+	/** Epoch of the last append accepted, and the sequence that follows on it. */
+	#lastEpoch = -1;
+	#next = 0;
 
 	constructor(id: string) {
 		this.id = id;
 		this.idBytes = new TextEncoder().encode(id);
 	}
 
-	/** Appends in flight. */
-	get inFlight(): number {
-		return this.accepted.length - this.#settled;
-	}
-
-	/** The accepted append of this number, if it is in flight. */
-	find(epoch: number, sequence: number): AcceptedAppend<T> | undefined {
-		for (let index = this.accepted.length - 1; index >= this.#settled; index--) {
-			const append = this.accepted[index] as AcceptedAppend<T>;
-			if (append.epoch === epoch && append.sequence === sequence) return append;
-			if (append.epoch < epoch || (append.epoch === epoch && append.sequence < sequence)) return undefined;
-		}
-		return undefined;
+	/** The newest appends in flight. */
+	get lastFlight(): Flight<T> | undefined {
+		return this.#flights[this.#flights.length - 1];
 	}
 
 	/** The sequence that has to come next in an epoch that is not fenced. */
 	expected(epoch: number): number {
-		const last = this.inFlight > 0 ? (this.accepted.at(-1) as AcceptedAppend<T>) : this.window.last;
-		return last?.epoch === epoch ? last.sequence + 1 : 0;
+		return epoch === this.#lastEpoch ? this.#next : 0;
 	}
 
-	/** The oldest append in flight is durable. */
-	settle(limit: number): void {
-		const { epoch, sequence, from, to } = this.accepted[this.#settled] as AcceptedAppend<T>;
-		this.window.add(epoch, sequence, from, to, limit);
-		this.durableEpoch = Math.max(this.durableEpoch, epoch);
-		this.#settled++;
-		if (this.#settled === this.accepted.length || this.#settled >= producerAppendsMax) {
-			this.accepted.splice(0, this.#settled);
-			this.#settled = 0;
+	/** The accepted append of this number, if it is in flight. */
+	find(epoch: number, sequence: number): AcceptedAppend<T> | undefined {
+		const holds = (one: Flight<T>): boolean =>
+			one.epoch === epoch && one.sequence <= sequence && sequence < one.sequence + one.count;
+		const flight = this.inFlight === 0 ? undefined : this.#flights.findLast(holds);
+		if (flight === undefined) return undefined;
+		let { from } = flight;
+		const entry = flight.entry + sequence - flight.sequence;
+		for (let index = flight.entry; index < entry; index++) from += flight.lengths[index] as number;
+		return { from, to: from + (flight.lengths[entry] as number), by: flight.by };
+	}
+
+	/** Accepts an append that begins a flight, which may get more. */
+	begin(flight: Flight<T>): void {
+		this.#flights.push(flight);
+		this.#accepted(flight.epoch, flight.sequence);
+	}
+
+	/** Accepts an append that follows on the last flight, in sequence and in place. */
+	extend(flight: Flight<T>): void {
+		this.#accepted(flight.epoch, flight.sequence + flight.count++);
+	}
+
+	#accepted(epoch: number, sequence: number): void {
+		this.inFlight++;
+		this.#lastEpoch = epoch;
+		this.#next = sequence + 1;
+		if (epoch > this.epoch) this.epoch = epoch;
+	}
+
+	/** The oldest flight is durable. */
+	settle({ epoch, sequence, from, lengths, entry, count }: Flight<T>, limit: number): void {
+		this.#flights.shift();
+		this.inFlight -= count;
+		this.window.addRun(epoch, sequence, from, lengths, entry, count, limit);
+		if (epoch > this.durableEpoch) this.durableEpoch = epoch;
+	}
+
+	/** Adds an append of which a journal or a file tells, unless it is known. */
+	redo(epoch: number, sequence: number, from: number, to: number, limit: number): void {
+		if (!this.window.reaches(epoch, sequence)) {
+			this.window.add(epoch, sequence, from, to, limit);
+			this.#lastEpoch = epoch;
+			this.#next = sequence + 1;
 		}
+		if (epoch > this.durableEpoch) this.durableEpoch = epoch;
+		if (epoch > this.epoch) this.epoch = epoch;
 	}
 
 	takeBack(): void {
-		this.accepted = [];
-		this.#settled = 0;
+		this.#flights = [];
+		this.inFlight = 0;
 		this.epoch = this.durableEpoch;
+		const { last } = this.window;
+		this.#lastEpoch = last?.epoch ?? -1;
+		this.#next = (last?.sequence ?? -1) + 1;
 	}
 }
 
@@ -111,6 +155,8 @@ export class Producer<T> {
 export class Producers<T> {
 	readonly #stream: string;
 	readonly #known = new Map<string, Producer<T>>();
+	/** The one asked for last: mostly the next one as well. */
+	#recent: Producer<T> | undefined;
 
 	/** `stream` is its name, for messages. */
 	constructor(stream: string) {
@@ -128,32 +174,36 @@ export class Producers<T> {
 	/** Decides about an append; nothing changes. */
 	check(triple: ProducerTriple): Verdict<T> {
 		const { id, epoch, sequence } = triple;
-		const producer = this.#known.get(id);
-		if (producer !== undefined) {
+		const producer = this.#find(id);
+		if (producer === undefined) return this.#verdict(sequence === 0 ? this.#tooMany() : this.#gap(triple, 0));
+		const expected = producer.expected(epoch);
+		// What follows on the last one is stored nowhere.
+		if (epoch !== producer.epoch || sequence !== expected) {
 			const append = producer.find(epoch, sequence);
 			if (append !== undefined) return { kind: "accepted", append };
 			const answer = producer.window.find(epoch, sequence);
 			if (answer !== undefined) return { kind: "stored", answer };
-			if (epoch < producer.epoch) return { kind: "refused", error: this.#fenced(triple, producer.epoch) };
+			if (epoch < producer.epoch) return this.#verdict(this.#fenced(triple, producer.epoch));
+			if (sequence !== expected) return this.#verdict(this.#gap(triple, expected));
 		}
-		const expected = producer?.expected(epoch) ?? 0;
-		if (sequence !== expected) return { kind: "refused", error: this.#gap(triple, expected) };
-		const error = producer === undefined ? this.#tooMany() : this.#tooManyInFlight(producer);
-		return error === undefined ? { kind: "new" } : { kind: "refused", error };
+		return producer.inFlight < producerAppendsMax ? isNew : this.#verdict(this.#tooManyInFlight(producer));
 	}
 
-	/** Notes an append that was found to be new. */
-	accept({ id, epoch, sequence }: ProducerTriple, from: number, to: number, by: T): AcceptedAppend<T> {
+	#verdict(error: StreambedError | undefined): Verdict<T> {
+		return error === undefined ? isNew : { kind: "refused", error };
+	}
+
+	/** Notes an append that was found to be new, as a flight of its own. */
+	accept({ id, epoch, sequence }: ProducerTriple, from: number, to: number, by: T): Flight<T> {
 		const producer = this.get(id);
-		const append = { producer, epoch, sequence, from, to, by };
-		producer.accepted.push(append);
-		producer.epoch = Math.max(producer.epoch, epoch);
-		return append;
+		const flight = { producer, epoch, sequence, from, lengths: [to - from], entry: 0, count: 1, by };
+		producer.begin(flight);
+		return flight;
 	}
 
-	/** An accepted append is durable; they are told of in their order. */
-	settle(append: AcceptedAppend<T>): void {
-		append.producer.settle(this.#windowMax);
+	/** A flight is durable; they are told of in their order. */
+	settle(flight: Flight<T>): void {
+		flight.producer.settle(flight, this.#windowMax);
 	}
 
 	/** Whatever is not durable is as if it had never been accepted. */
@@ -162,6 +212,7 @@ export class Producers<T> {
 			producer.takeBack();
 			if (producer.durableEpoch < 0 && producer.reserved < 0) this.#known.delete(producer.id);
 		}
+		this.#recent = undefined;
 	}
 
 	/** A number for an epoch to be taken, which nobody else is given. @throws LIMIT_EXCEEDED */
@@ -183,22 +234,24 @@ export class Producers<T> {
 	}
 
 	/** Adds what a journal holds, unless it is known already. */
-	redo({ id, epoch, sequence }: ProducerTriple, from: number, to: number): void {
-		const producer = this.get(id);
-		const { last } = producer.window;
-		const known = last !== null && (epoch < last.epoch || (epoch === last.epoch && sequence <= last.sequence));
-		if (!known) producer.window.add(epoch, sequence, from, to, this.#windowMax);
-		this.take(id, epoch);
+	redo(id: string, epoch: number, sequence: number, from: number, to: number): void {
+		this.get(id).redo(epoch, sequence, from, to, this.#windowMax);
 	}
 
 	/** The state of a producer, which is made if it is not known. */
 	get(id: string): Producer<T> {
-		let producer = this.#known.get(id);
+		let producer = this.#find(id);
 		if (producer === undefined) {
 			producer = new Producer(id);
 			this.#known.set(id, producer);
+			this.#recent = producer;
 		}
 		return producer;
+	}
+
+	#find(id: string): Producer<T> | undefined {
+		if (this.#recent?.id !== id) this.#recent = this.#known.get(id);
+		return this.#recent;
 	}
 
 	get #windowMax(): number {
@@ -231,8 +284,7 @@ export class Producers<T> {
 		});
 	}
 
-	#tooManyInFlight({ id, inFlight }: Producer<T>): StreambedError | undefined {
-		if (inFlight < producerAppendsMax) return undefined;
+	#tooManyInFlight({ id, inFlight }: Producer<T>): StreambedError {
 		return fail(
 			"LIMIT_EXCEEDED",
 			`producer ${describe(id)} of ${this.#stream} has ${inFlight} appends in flight, which is the limit`,

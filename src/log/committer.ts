@@ -9,7 +9,8 @@ import type { Clock } from "../core/clock.ts";
 import type { StreambedError } from "../core/errors.ts";
 import type { Admission } from "./admission.ts";
 import { checksum } from "./checksum.ts";
-import { FRAME_HEADER_BYTES, frameHeaderCrc } from "./frame.ts";
+import { frameHeaderCrc } from "./frame.ts";
+import { placedBody, placedBodyBytes } from "./placed-body.ts";
 import type { Placement } from "./placement.ts";
 import type { Ring, RingPlace } from "./ring.ts";
 import { EnvelopeKind, type RoundPart, roundBytes } from "./round.ts";
@@ -243,7 +244,7 @@ export class Committer {
 		const parts = few === 0 ? frames : [...names.map(nameEnvelope), ...frames, ...actions.map(actionEnvelope)];
 		let bodyBytes = 0;
 		for (const { from, to } of parts) bodyBytes += to - from;
-		for (const { part } of placed) bodyBytes -= part.to - part.from - FRAME_HEADER_BYTES;
+		for (const { frame, part } of placed) bodyBytes -= part.to - part.from - placedBodyBytes(frame);
 		round.bytes = roundBytes(parts.length, bodyBytes);
 		const place = this.#host.ring.take(round.bytes);
 		if (place === undefined) return false;
@@ -287,7 +288,7 @@ export class Committer {
 		const both = [
 			this.#writer.write(
 				place,
-				parts.map((part) => headOfPlaced(part, placed)),
+				parts.map((part) => bodyOfPlaced(part, placed)),
 				bytes,
 			),
 			placement.sync(frames),
@@ -398,10 +399,12 @@ class NotPlaced extends Error {
 	}
 }
 
-/** A frame as it is written to the journal: of a placed one the header alone. */
-function headOfPlaced(part: RoundPart, placed: readonly Large[]): RoundPart {
-	if (!placed.some((one) => one.part === part)) return part;
-	return { ...part, kind: EnvelopeKind.placed, to: part.from + FRAME_HEADER_BYTES };
+/** A frame as it is written to the journal: of a placed one what has to be known of it. */
+function bodyOfPlaced(part: RoundPart, placed: readonly Large[]): RoundPart {
+	const large = placed.find((one) => one.part === part);
+	if (large === undefined) return part;
+	const source = placedBody(large.frame);
+	return { ...part, kind: EnvelopeKind.placed, source, from: 0, to: source.length };
 }
 
 function actionEnvelope(action: Action): RoundPart {

@@ -7,18 +7,17 @@ import { ENTRY_BYTES, FRAME_HEADER_BYTES, type FrameHeader } from "./frame.ts";
 const FLAG_SHIFT = 24;
 const PRODUCER = 1;
 const EVENT_TIME = 2;
+const CONTINUED = 4;
 const EVENT_TIME_BYTES = 8;
 const TRIPLE_ID_AT = 17;
 
 /** The second word of an entry that has a producer extension. */
 export const producerEntryWord: number = PRODUCER << FLAG_SHIFT;
+/** The second word of an entry of the same producer and epoch as the one before, with the sequence that follows. */
+export const continuedEntryWord: number = CONTINUED << FLAG_SHIFT;
 
-/** A triple, and the place of its entry relative to the frame's first unit. */
-export interface EntryTriple {
-	readonly triple: ProducerTriple;
-	readonly from: number;
-	readonly to: number;
-}
+/** Hears of an entry's triple, and the place of the entry relative to the frame's first unit. */
+export type TripleVisitor = (id: string, epoch: number, sequence: number, from: number, to: number) => void;
 
 /** Bytes of a producer extension. */
 export function tripleBytes(idBytes: Uint8Array): number {
@@ -40,23 +39,28 @@ export function writeTriple(
 	bytes.fill(0, at + TRIPLE_ID_AT + idBytes.length, at + tripleBytes(idBytes));
 }
 
-/** The triples in the table of a checked data frame at `at`, in the order of its entries; stops at what is none. */
-export function* triplesOf(bytes: Uint8Array, at: number, header: FrameHeader): Generator<EntryTriple> {
+/** Visits the triples in the table of a checked data frame at `at`, in the order of its entries; stops at what is none. */
+export function visitTriples(bytes: Uint8Array, at: number, header: FrameHeader, visit: TripleVisitor): void {
 	const table = at + FRAME_HEADER_BYTES + header.payloadBytes;
 	const end = table + header.tableBytes;
 	let extension = table + header.entries * ENTRY_BYTES;
 	if (extension === end || end > bytes.length) return;
 	const view = viewOf(bytes);
 	let from = 0;
+	let id = "";
+	let epoch = 0;
+	/** Of the entry before; NaN if it has none. */
+	let sequence = Number.NaN;
 	for (let entry = table; entry < table + header.entries * ENTRY_BYTES; entry += ENTRY_BYTES) {
 		const to = from + view.getUint32(entry, true);
-		const flags = view.getUint32(entry + 4, true) >>> FLAG_SHIFT;
+		const flags = view.getUint8(entry + 7);
 		if ((flags & PRODUCER) !== 0) {
 			const found = tripleAt(bytes, view, extension, end);
 			if (found === undefined) return;
 			extension += found.bytes;
-			yield { triple: found.triple, from, to };
-		}
+			({ id, epoch, sequence } = found.triple);
+		} else sequence = (flags & CONTINUED) === 0 ? Number.NaN : sequence + 1;
+		if (Number.isSafeInteger(sequence)) visit(id, epoch, sequence, from, to);
 		if ((flags & EVENT_TIME) !== 0) extension += EVENT_TIME_BYTES;
 		from = to;
 	}

@@ -26,13 +26,9 @@ export class Placement {
 		this.leastBytes = leastBytes;
 	}
 
-	/**
-	 * Tells whether the payload of a closed frame may be placed, in a round of this span of checkpoints. Redo learns of
-	 * producers from the journal: a frame that names one goes through it whole.
-	 */
+	/** Tells whether the payload of a closed frame may be placed, in a round of this span of checkpoints. */
 	takes(frame: MemoryFrame, span: number): boolean {
 		const { segment } = frame.chunk;
-		if (frame.extensions.length > 0) return false;
 		return frame.payloadBytes >= this.leastBytes && segment.created && segment.anchoredIn === span;
 	}
 

@@ -132,7 +132,7 @@ function decodeProducer(
 		const count = readU64(view, run + 16);
 		if (Number.isNaN(epoch + first + count) || at + count * ANSWER_BYTES > end) return undefined;
 		for (let index = 0; index < count; index++) {
-			producers.redo({ id, epoch, sequence: first + index }, readU64(view, at), readU64(view, at + 8));
+			producers.redo(id, epoch, first + index, readU64(view, at), readU64(view, at + 8));
 			at += ANSWER_BYTES;
 		}
 	}

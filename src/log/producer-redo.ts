@@ -3,11 +3,9 @@ import { join } from "node:path/posix";
 import { Producers } from "../core/producers.ts";
 import { parseUuid } from "../core/random.ts";
 import type { Disk } from "../disk/disk.ts";
-import { viewOf } from "./checksum.ts";
-import { triplesOf } from "./entry-extension.ts";
-import { readFrameHeader } from "./frame.ts";
+import { visitTriples } from "./entry-extension.ts";
+import { ENTRY_BYTES, type FrameHeader } from "./frame.ts";
 import { encodeProducers, loadProducers, PRODUCERS_FILE } from "./producer-file.ts";
-import type { Envelope } from "./round.ts";
 import { isGone } from "./segment-reader.ts";
 import { replaceFile, type StreamFolder } from "./stream-folder.ts";
 
@@ -22,14 +20,19 @@ export class ProducerRedo {
 		this.#streams = streams;
 	}
 
-	/** Adds the appends of a frame. */
-	async frame(place: StreamFolder, { base, body }: Envelope): Promise<void> {
-		const header = readFrameHeader(body, viewOf(body), 0);
-		if (header === undefined) return;
-		for (const { triple, from, to } of triplesOf(body, 0, header)) {
-			const start = base + header.relative;
-			(await this.#of(place))?.redo(triple, start + from, start + to);
-		}
+	/** Adds the appends of a checked frame, which may lack its payload. */
+	async frame(
+		place: StreamFolder,
+		base: number,
+		{ bytes, header }: { readonly bytes: Uint8Array; readonly header: FrameHeader },
+	): Promise<void> {
+		if (header.tableBytes === header.entries * ENTRY_BYTES) return;
+		const producers = await this.#of(place);
+		if (producers === undefined) return;
+		const start = base + header.relative;
+		visitTriples(bytes, 0, header, (id, epoch, sequence, from, to) =>
+			producers.redo(id, epoch, sequence, start + from, start + to),
+		);
 	}
 
 	/** Adds that an epoch was taken. */

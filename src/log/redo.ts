@@ -21,6 +21,7 @@ import {
 import { GatheredWrites } from "./gathered-writes.ts";
 import { inParallel } from "./in-parallel.ts";
 import type { WalkedRound } from "./journal-walk.ts";
+import { placedTable } from "./placed-body.ts";
 import { decodeEpoch } from "./producer-epochs.ts";
 import { ProducerRedo } from "./producer-redo.ts";
 import { type Envelope, EnvelopeKind } from "./round.ts";
@@ -226,15 +227,19 @@ export class Redo {
 		const header = readFrameHeader(envelope.body, viewOf(envelope.body), 0) as FrameHeader;
 		const path = last ? await this.#segmentPath(envelope) : undefined;
 		// It may stand in the cache alone, like the round itself: its writer died in its sync.
-		const payload = path && (await this.#payload(path, envelope));
-		await this.#frame(payload ? { ...envelope, body: payload } : envelope, frameBytes(header));
+		const payload = path === undefined ? undefined : await this.#payload(path, envelope);
+		const body = payload ?? envelope.body.subarray(0, FRAME_HEADER_BYTES);
+		const place = await this.#locate(formatUuid(envelope.streamId));
+		const table = placedTable(envelope.body, header);
+		if (place !== undefined && table !== undefined) await this.#producers.frame(place, envelope.base, table);
+		await this.#frame({ ...envelope, body }, frameBytes(header));
 	}
 
 	/** The whole frame of a placed payload that passes its check. */
 	async #payload(path: string, envelope: Envelope): Promise<Uint8Array | undefined> {
 		const header = readFrameHeader(envelope.body, viewOf(envelope.body), 0) as FrameHeader;
 		const bytes = Buffer.allocUnsafeSlow(frameBytes(header));
-		bytes.set(envelope.body);
+		bytes.set(envelope.body.subarray(0, FRAME_HEADER_BYTES));
 		const rest = bytes.subarray(FRAME_HEADER_BYTES);
 		const from = envelope.fileOffset + FRAME_HEADER_BYTES;
 		const got = await this.#files
@@ -258,7 +263,10 @@ export class Redo {
 			this.skippedFrames++;
 			return;
 		}
-		if (envelope.kind === EnvelopeKind.frame) await this.#producers.frame(place, envelope);
+		if (envelope.kind === EnvelopeKind.frame) {
+			const header = readFrameHeader(envelope.body, viewOf(envelope.body), 0) as FrameHeader;
+			await this.#producers.frame(place, envelope.base, { bytes: envelope.body, header });
+		}
 		const folder = join(this.#streams, place.folder, String(envelope.shard));
 		this.#noteHead(folder, envelope.body);
 		const path = join(folder, segmentName(envelope.base));

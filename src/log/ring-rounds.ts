@@ -10,6 +10,7 @@ import type { Disk, DiskFile } from "../disk/disk.ts";
 import { checksum, readU64, viewOf } from "./checksum.ts";
 import { FRAME_HEADER_BYTES, FrameType, frameBodyHolds, frameBytes, frameHeaderCrc, readFrameHeader } from "./frame.ts";
 import type { WalkedRound } from "./journal-walk.ts";
+import { placedBodyHolds } from "./placed-body.ts";
 import { listRing } from "./ring.ts";
 import {
 	decodeRound,
@@ -210,6 +211,6 @@ function bodyHolds({ kind, body, crc }: Envelope): boolean {
 	if (kind !== EnvelopeKind.frame && kind !== EnvelopeKind.placed) return false;
 	const frame = readFrameHeader(body, viewOf(body), 0);
 	if (frame === undefined || frameHeaderCrc(viewOf(body), 0) !== crc) return false;
-	if (kind === EnvelopeKind.placed) return body.length === FRAME_HEADER_BYTES;
+	if (kind === EnvelopeKind.placed) return placedBodyHolds(body, frame);
 	return frameBytes(frame) === body.length && frameBodyHolds(body, 0, frame);
 }

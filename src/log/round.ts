@@ -9,6 +9,7 @@
  */
 import { checksum, readU64, viewOf, writeU64 } from "./checksum.ts";
 import { FRAME_HEADER_BYTES, frameBodyHolds, frameBytes, frameHeaderCrc, readFrameHeader } from "./frame.ts";
+import { placedBodyHolds } from "./placed-body.ts";
 
 /** Rounds begin at multiples of this and are padded to one. */
 export const ROUND_ALIGN = 4096;
@@ -30,7 +31,7 @@ export interface Envelope {
 	readonly streamId: Uint8Array;
 	readonly base: number;
 	readonly fileOffset: number;
-	/** A frame; the header of one whose payload is placed; the folder of the stream below `streams/` in UTF-8; an adoption; or an epoch. */
+	/** A frame; the header of one whose payload is placed, perhaps with its table; the folder of the stream below `streams/` in UTF-8; an adoption; or an epoch. */
 	readonly body: Uint8Array;
 	/** Header CRC of a frame, else the CRC of the body. */
 	readonly crc: number;
@@ -187,6 +188,6 @@ function bodyHolds(envelope: Envelope): boolean {
 	const header = readFrameHeader(body, view, 0);
 	if (header === undefined || frameHeaderCrc(view, 0) !== crc) return false;
 	// A placed payload is looked at by redo, and in the last round only: all others were durable before the next began.
-	if (kind === EnvelopeKind.placed) return body.length === FRAME_HEADER_BYTES;
+	if (kind === EnvelopeKind.placed) return placedBodyHolds(body, header);
 	return frameBytes(header) === body.length && frameBodyHolds(body, 0, header);
 }

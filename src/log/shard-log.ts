@@ -31,7 +31,8 @@ import { ShardMemory } from "./shard-memory.ts";
 import type { ShardOwner } from "./shard-owner.ts";
 import {
 	afterFrame,
-	extendEntry,
+	beginFlight,
+	flightBefore,
 	forgetWaiting,
 	frameEnd,
 	type MemoryFrame,
@@ -157,28 +158,37 @@ export class ShardLog {
 			});
 			return at;
 		}
-		const extensionBytes = producer === undefined ? 0 : this.#extensionBytes(producer);
-		if (!this.memory.extend(payload, bytes, extensionBytes, completion)) {
-			const now = this.#closeOldSegment(at);
-			this.memory.append(payload, bytes, extensionBytes, at, this.#rollState(), completion);
-			if (now !== undefined) (this.files.segments.at(-1) as Segment).since ??= now;
-			this.#host.dirty(this);
-		}
-		if (producer !== undefined) this.#noteProducer(producer, at, bytes);
+		if (producer !== undefined) this.#addProduced(payload, bytes, producer, completion);
+		else if (!this.memory.extend(payload, bytes, 0, completion)) this.#addFrame(payload, bytes, 0, completion);
 		this.#acceptedTail += bytes;
 		const { admission } = this.#host;
 		if (admission.bytes >= admission.mark) this.#host.markReached();
 		return at;
 	}
 
-	#extensionBytes({ id }: ProducerTriple): number {
-		return tripleBytes(this.owner.producers.table.get(id).idBytes);
+	#addFrame(payload: Payload, bytes: number, extensionBytes: number, completion: Completion): void {
+		const at = this.#acceptedTail;
+		const now = this.#closeOldSegment(at);
+		this.memory.append(payload, bytes, extensionBytes, at, this.#rollState(), completion);
+		if (now !== undefined) (this.files.segments.at(-1) as Segment).since ??= now;
+		this.#host.dirty(this);
 	}
 
-	/** The entry added last is the producer's. */
-	#noteProducer(producer: ProducerTriple, at: number, bytes: number): void {
-		const frame = this.memory.lastUnsettled as MemoryFrame;
-		extendEntry(frame, this.owner.producers.table.accept(producer, at, at + bytes, frame));
+	/** Adds an entry that is a producer's: where it follows on the entry before, that is all that has to be said of it. */
+	#addProduced(payload: Payload, bytes: number, triple: ProducerTriple, completion: Completion): void {
+		const { epoch, sequence } = triple;
+		const { table } = this.owner.producers;
+		const producer = table.get(triple.id);
+		const { open } = this.memory;
+		const flight = open && flightBefore(open, producer, epoch);
+		if (flight !== undefined && this.memory.extend(payload, bytes, 0, completion)) {
+			producer.extend(flight);
+			return;
+		}
+		const extensionBytes = tripleBytes(producer.idBytes);
+		const extended = flight === undefined && this.memory.extend(payload, bytes, extensionBytes, completion);
+		if (!extended) this.#addFrame(payload, bytes, extensionBytes, completion);
+		beginFlight(this.memory.open as MemoryFrame, producer, epoch, sequence, this.#acceptedTail);
 	}
 
 	/** Answers an append that its producer has made before, or may not make; `undefined` if it is a new one. */
@@ -280,7 +290,7 @@ export class ShardLog {
 	}
 
 	#showProducers(frame: MemoryFrame): void {
-		for (const { append } of frame.extensions) this.owner.producers.table.settle(append);
+		for (const flight of frame.flights) this.owner.producers.table.settle(flight);
 		this.#host.producersChanged(this);
 	}
 

@@ -89,6 +89,11 @@ export class ShardMemory implements ChunkHolder {
 		this.#controlFrame(type, state, position);
 	}
 
+	/** The frame that takes entries. */
+	get open(): MemoryFrame | undefined {
+		return this.#open;
+	}
+
 	/** The newest frame that is not durable yet. */
 	get lastUnsettled(): MemoryFrame | undefined {
 		return this.#open ?? this.#ready.at(-1) ?? this.#inRound.at(-1);

@@ -7,10 +7,10 @@
  */
 
 import type { StreambedError } from "../core/errors.ts";
-import type { AcceptedAppend } from "../core/producers.ts";
+import type { Flight, Producer } from "../core/producers.ts";
 import { type Completion, copyPayload, type Payload } from "../core/shard.ts";
 import { checksum, viewOf } from "./checksum.ts";
-import { producerEntryWord, tripleBytes, writeTriple } from "./entry-extension.ts";
+import { continuedEntryWord, producerEntryWord, tripleBytes, writeTriple } from "./entry-extension.ts";
 import {
 	ENTRY_BYTES,
 	encodeState,
@@ -62,8 +62,8 @@ export interface MemoryFrame {
 	/** Lengths of its entries and who waits for them; emptied when told. */
 	lengths: number[];
 	completions: Completion[];
-	/** Producer extensions of its entries, in order, and their bytes. */
-	extensions: Extension[];
+	/** Which entries are of which producers, in order, and the bytes of extensions that say so. */
+	flights: Flight<MemoryFrame>[];
 	extensionBytes: number;
 	/** What a control frame makes of the shard. */
 	state: ShardState | undefined;
@@ -75,13 +75,6 @@ export interface MemoryFrame {
 	time: number;
 	/** Its payload went to the segment, and its header alone to the journal. */
 	placed: boolean;
-}
-
-/** What stands behind the table for an entry that names a producer. */
-export interface Extension {
-	/** Number of the entry in its frame. */
-	readonly entry: number;
-	readonly append: AcceptedAppend<MemoryFrame>;
 }
 
 /** Position behind a frame. */
@@ -128,7 +121,7 @@ export function beginFrame(chunk: Chunk, type: FrameType, position: number): Mem
 		tableBytes: 0,
 		lengths: [],
 		completions: [],
-		extensions: none,
+		flights: none,
 		extensionBytes: 0,
 		state: undefined,
 		after: none,
@@ -169,11 +162,31 @@ export function addEntry(frame: MemoryFrame, payload: Payload, bytes: number, co
 	}
 }
 
-/** Adds the extension of the entry added last; there must be room for it. */
-export function extendEntry(frame: MemoryFrame, append: AcceptedAppend<MemoryFrame>): void {
-	if (frame.extensions === none) frame.extensions = [];
-	frame.extensions.push({ entry: frame.lengths.length - 1, append });
-	frame.extensionBytes += tripleBytes(append.producer.idBytes);
+/** The flight that an accepted append of this producer would extend as the frame's next entry: then it needs no extension in the table. */
+export function flightBefore(
+	frame: MemoryFrame,
+	producer: Producer<MemoryFrame>,
+	epoch: number,
+): Flight<MemoryFrame> | undefined {
+	const flight = frame.flights[frame.flights.length - 1];
+	if (flight === undefined || flight.epoch !== epoch || flight !== producer.lastFlight) return undefined;
+	return flight.entry + flight.count === frame.lengths.length ? flight : undefined;
+}
+
+/** The entry added last begins a flight; there must be room for its extension. */
+export function beginFlight(
+	frame: MemoryFrame,
+	producer: Producer<MemoryFrame>,
+	epoch: number,
+	sequence: number,
+	from: number,
+): void {
+	const { lengths } = frame;
+	const flight = { producer, epoch, sequence, from, lengths, entry: lengths.length - 1, count: 1, by: frame };
+	if (frame.flights === none) frame.flights = [];
+	frame.flights.push(flight);
+	frame.extensionBytes += tripleBytes(producer.idBytes);
+	producer.begin(flight);
 }
 
 /** Puts the payload of a control frame in place. */
@@ -203,12 +216,15 @@ export function closeFrame(frame: MemoryFrame): void {
 function closeExtensions(frame: MemoryFrame, at: number): number {
 	const { chunk, tableBytes } = frame;
 	let to = at;
-	for (const { entry, append } of frame.extensions) {
-		const { epoch, sequence } = append;
-		const { idBytes } = append.producer;
-		chunk.view.setUint32(at - tableBytes + entry * ENTRY_BYTES + 4, producerEntryWord, true);
-		writeTriple(chunk.bytes, chunk.view, to, { idBytes, epoch, sequence });
-		to += tripleBytes(idBytes);
+	for (const { entry, count, producer, epoch, sequence } of frame.flights) {
+		let word = at - tableBytes + entry * ENTRY_BYTES + 4;
+		chunk.view.setUint32(word, producerEntryWord, true);
+		for (let left = count - 1; left > 0; left--) {
+			word += ENTRY_BYTES;
+			chunk.view.setUint32(word, continuedEntryWord, true);
+		}
+		writeTriple(chunk.bytes, chunk.view, to, { idBytes: producer.idBytes, epoch, sequence });
+		to += tripleBytes(producer.idBytes);
 	}
 	frame.tableBytes += frame.extensionBytes;
 	return to;
@@ -242,7 +258,7 @@ export function afterFrame(frame: MemoryFrame, then: (error?: unknown) => void):
 export function forgetWaiting(frame: MemoryFrame): void {
 	frame.lengths = none;
 	frame.completions = none;
-	frame.extensions = none;
+	frame.flights = none;
 	frame.after = none;
 }
 

@@ -7,7 +7,7 @@
 import { abortError } from "../../core/abort.ts";
 import { fail, type StreambedError } from "../../core/errors.ts";
 import type { PositionQuery } from "../../core/location.ts";
-import { type AcceptedAppend, Producers, type ProducerTriple, type TakenEpoch } from "../../core/producers.ts";
+import { type Flight, Producers, type ProducerTriple, type TakenEpoch } from "../../core/producers.ts";
 import type { Random } from "../../core/random.ts";
 import { type RetainedPieces, retainedHead } from "../../core/retention.ts";
 import type { Retention } from "../../core/stream-config.ts";
@@ -33,7 +33,7 @@ interface Entry {
 	readonly bytes: Uint8Array;
 }
 
-type Produced = AcceptedAppend<undefined>;
+type Produced = Flight<undefined>;
 
 interface Waiter {
 	readonly position: number;

@@ -7,6 +7,7 @@ import {
 	buildFixtures,
 	type FixtureName,
 	type FixtureStream,
+	type FormerFixtureName,
 	fixtureByte,
 	fixtureFolder,
 	readFixture,
@@ -78,9 +79,12 @@ async function checkPrepared(store: Store, known: FixtureStream): Promise<void> 
 	}
 }
 
-describe.each<FixtureName>(["clean", "unclean", "producers", "parts"])("the %s store of format 1", (name) => {
+const writtenToday: readonly FixtureName[] = ["clean", "unclean", "producer-runs", "parts"];
+const former: readonly FormerFixtureName[] = ["producers"];
+
+describe.each([...writtenToday, ...former])("the %s store of format 1", (name) => {
 	it("opens, and holds every byte, time and border", async () => {
-		const { streams } = (await buildFixtures())[name];
+		const { streams } = (await buildFixtures())[name === "producers" ? "producer-runs" : name];
 		await restoreFixture(await readFixture(name), folder);
 		const store = await open(folder, { create: false });
 		const { clean, rounds, tailCutBytes } = store.stats().recovery;
@@ -89,12 +93,14 @@ describe.each<FixtureName>(["clean", "unclean", "producers", "parts"])("the %s s
 		const listed = (await store.list()).map(({ scope, stream }) => `${scope}/${stream}`);
 		expect(listed.sort()).toEqual(streams.map(({ scope, stream }) => `${scope}/${stream}`).sort());
 		for (const stream of streams) await checkStream(store, stream);
-		if (name === "producers") await checkProducers(store, streams[0] as FixtureStream);
+		if (name.startsWith("producer")) await checkProducers(store, streams[0] as FixtureStream);
 		else if (name === "parts") await checkPrepared(store, streams[0] as FixtureStream);
 		else await store.scope("cam").stream("hall/north").append(new Uint8Array(100_000));
 		await store.close();
 	});
+});
 
+describe.each(writtenToday)("the %s store of format 1, made anew,", (name) => {
 	it("is written today byte for byte", async () => {
 		const { files } = (await buildFixtures())[name];
 		const committed = await readFixture(name);

@@ -1,7 +1,7 @@
 /** Large payloads placed directly: what the journal holds of them, and what is left of them at each crash and failure. */
 import { describe, expect, it } from "vitest";
 import type { Disk } from "../../../src/disk/disk.ts";
-import { type ByteStream, open, type Store, verifyStore } from "../../../src/index.ts";
+import { type ByteStream, open, type ProducerTriple, type Store, verifyStore } from "../../../src/index.ts";
 import { faultyDisk } from "../../../src/testing/faulty-disk.ts";
 import { memoryDisk } from "../../../src/testing/memory-disk.ts";
 import { memoryLocker } from "../../../src/testing/memory-locker.ts";
@@ -76,6 +76,48 @@ describe("a large payload", () => {
 		const found = await tailOf(copyOf(disk));
 		expect(found).toMatchObject({ tail: 10 + LARGE, tailCutBytes: 0 });
 		await closeSound(found);
+	});
+
+	it("of a producer is written once as well, and a retry after a crash is told where it is", async () => {
+		const disk = memoryDisk();
+		const around = surroundings({ disk, limits });
+		const { stream } = await anchored(around);
+		const triple = (sequence: number): ProducerTriple => ({ id: "p", epoch: 1, sequence });
+		const before = disk.counters.writtenBytes;
+		for (let sequence = 0; sequence < 3; sequence++) {
+			const payload = patterned(0, 10 + sequence * LARGE, LARGE);
+			await drive(around.clock, stream.append(payload, { producer: triple(sequence) }));
+		}
+		await pass(around.clock, 200);
+		expect(disk.counters.writtenBytes - before).toBeLessThan(3 * LARGE + 30_000);
+		const found = await tailOf(copyOf(disk));
+		const again = found.store.scope("s").stream("a");
+		for (let sequence = 0; sequence < 3; sequence++) {
+			const retry = again.append(new Uint8Array(1), { producer: triple(sequence) });
+			const from = 10 + sequence * LARGE;
+			expect(await drive(found.around.clock, retry)).toEqual({ from, to: from + LARGE, duplicate: true });
+		}
+		await closeSound(found);
+	});
+
+	it("of a producer whose table is damaged in the journal is damage, not an append without a producer", async () => {
+		const disk = memoryDisk();
+		const around = surroundings({ disk, limits });
+		const { stream } = await anchored(around);
+		await drive(
+			around.clock,
+			stream.append(patterned(0, 10, LARGE), { producer: { id: "marker", epoch: 1, sequence: 0 } }),
+		);
+		await drive(around.clock, stream.append(patterned(0, 10 + LARGE, 10)));
+		const left = copyOf(disk);
+		const ring = `${ROOT}/journal/ring-000000.jnl`;
+		const at = Buffer.from(await left.readFile(ring)).indexOf("marker");
+		expect(at).toBeGreaterThan(0);
+		const file = await left.open(ring, "write");
+		await file.write(Buffer.from("M"), at);
+		await file.close();
+		const opening = openStore(surroundings({ disk: left, limits }), false);
+		expect(await codeOf(opening)).toBe("STREAMBED_CORRUPT");
 	});
 
 	it("whose round never became durable leaves nothing behind", async () => {
