@@ -17,17 +17,22 @@ export interface Damage {
 export function corrupt(damage: Damage): StreambedError {
 	const { path, offset, what } = damage;
 	const validAfter = damage.validAfter ?? null;
-	return fail("CORRUPT", `${path} is damaged at byte ${offset}: ${what}`, {
+	return fail("CORRUPT", damagedAt(path, offset) + what, {
 		details: { path, offset, validAfter },
 		hint: damage.hint ?? hintFor(path, validAfter),
 	});
+}
+
+/** How the message of such an error begins. */
+export function damagedAt(path: string, offset: number): string {
+	return `${path} is damaged at byte ${offset}: `;
 }
 
 function hintFor(path: string, validAfter: number | null): string {
 	if (path.endsWith(".json")) {
 		return "The data beside it is untouched; `streambed repair` writes this small file anew from what is known.";
 	}
-	if (path.includes("/journal/")) {
+	if (/\/journal(\/|$)/.test(path)) {
 		return "`streambed repair --dry-run` tells what can be saved; streams can be read meanwhile (`streambed read`).";
 	}
 	if (validAfter === null) return "Data before it is readable; `streambed repair --dry-run` tells what can be done.";

@@ -11,7 +11,7 @@ import type { Checkpoint } from "./checkpoint-file.ts";
 import { checksum } from "./checksum.ts";
 import { corrupt } from "./corruption.ts";
 import { JournalWindows } from "./journal-windows.ts";
-import { listRing, readRingHeader, ringPath } from "./ring.ts";
+import { listRing, readRingHeader } from "./ring.ts";
 import {
 	decodeRound,
 	ENVELOPE_BYTES,
@@ -66,23 +66,28 @@ export class JournalWalk {
 		this.#place = { file: start.file, offset: start.offset };
 	}
 
-	/** Opens the ring files of the store at `root`. @throws CORRUPT if one has a bad header */
+	/**
+	 * Opens the ring files of the store at `root`. @throws CORRUPT if rounds are to be redone and a file has a bad header,
+	 * is shorter than it was made, or is the one to begin in and missing: nothing that a crash can leave
+	 */
 	static async open(disk: Disk, root: string, storeId: Uint8Array, start: Checkpoint): Promise<JournalWalk> {
+		const folder = join(root, "journal");
 		const files: OpenRing[] = [];
-		for (const { number, path } of await listRing(disk, join(root, "journal"))) {
-			const file = await disk.open(path, "read");
-			files.push({ number, path, file, bytes: await file.size(), walked: undefined });
-			const size = await readRingHeader(file, storeId, number);
-			if (size !== undefined && !start.clean) continue;
-			if (size === undefined && !start.clean) {
-				await closeAll(files);
-				throw corrupt({ path, offset: 0, what: "the header of this journal file fails its check" });
+		try {
+			for (const { number, path } of await listRing(disk, folder)) {
+				const file = await disk.open(path, "read");
+				files.push({ number, path, file, bytes: await file.size(), walked: undefined });
 			}
-		}
-		if (!start.clean && !files.some(({ number }) => number === start.file)) {
+			if (!start.clean) {
+				for (const ring of files) await checkRing(ring, storeId);
+				if (!files.some(({ number }) => number === start.file)) {
+					const what = `journal file ${start.file} is missing, and rounds in it are to be redone`;
+					throw corrupt({ path: folder, offset: 0, what });
+				}
+			}
+		} catch (error) {
 			await closeAll(files);
-			const path = ringPath(join(root, "journal"), start.file);
-			throw corrupt({ path, offset: 0, what: "the journal file in which redo begins is missing" });
+			throw error;
 		}
 		return new JournalWalk(files, start, checksum(storeId));
 	}
@@ -222,6 +227,14 @@ export class JournalWalk {
 		await ring.file.read(bytes, offset);
 		return checksum(bytes.subarray(8)) === header.crc ? header : undefined;
 	}
+}
+
+async function checkRing({ number, path, file, bytes }: OpenRing, storeId: Uint8Array): Promise<void> {
+	const made = await readRingHeader(file, storeId, number);
+	if (made === undefined) {
+		throw corrupt({ path, offset: 0, what: "the header of this journal file fails its check" });
+	}
+	if (bytes < made) throw corrupt({ path, offset: bytes, what: "this journal file is cut short" });
 }
 
 async function closeAll(files: readonly OpenRing[]): Promise<void> {

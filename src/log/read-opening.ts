@@ -145,14 +145,15 @@ async function redoInMemory(
 }
 
 async function countRounds(disk: Disk, root: string, identity: StoreIdentity, start: Checkpoint): Promise<number> {
-	const walk = await JournalWalk.open(disk, root, identity.idBytes, start);
+	let walk: JournalWalk | undefined;
 	let rounds = 0;
 	try {
+		walk = await JournalWalk.open(disk, root, identity.idBytes, start);
 		for await (const _ of walk.rounds()) rounds++;
 	} catch (error) {
 		if (!StreambedError.is(error, "STREAMBED_CORRUPT")) throw error;
 	} finally {
-		await walk.close();
+		await walk?.close();
 	}
 	return rounds;
 }

@@ -224,7 +224,7 @@ export class Ring {
 }
 
 /** Path of a ring file. */
-export function ringPath(folder: string, number: number): string {
+function ringPath(folder: string, number: number): string {
 	return join(folder, `ring-${String(number).padStart(6, "0")}.jnl`);
 }
 

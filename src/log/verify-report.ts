@@ -1,7 +1,7 @@
 /** What a verification has found so far: counts, problems, progress. */
 import { abortError } from "../core/abort.ts";
 import type { ErrorCode } from "../core/errors.ts";
-import { ioError } from "./corruption.ts";
+import { damagedAt, ioError } from "./corruption.ts";
 
 /** Problems that are kept; more are counted as the last one says. */
 const PROBLEMS_MAX = 1000;
@@ -61,14 +61,12 @@ export class VerifyReport {
 	error(error: unknown, path: string, offset: number): void {
 		const ours = ioError(error, `reading ${path}`);
 		if (ours.code === "STREAMBED_ABORTED") throw ours;
-		const at = ours.details.offset;
-		const where = ours.details.path;
-		this.#add({
-			code: ours.code,
-			path: typeof where === "string" ? where : path,
-			offset: typeof at === "number" ? at : offset,
-			message: ours.message,
-		});
+		const { details, code, message } = ours;
+		const where = typeof details.path === "string" ? details.path : path;
+		const at = typeof details.offset === "number" ? details.offset : offset;
+		const again = damagedAt(where, at);
+		const what = message.startsWith(again) ? message.slice(again.length) : message;
+		this.#add({ code, path: where, offset: at, message: what });
 	}
 
 	/** Notes bytes read. @throws ABORTED */
@@ -97,7 +95,11 @@ export class VerifyReport {
 		return { ok: problems.length === 0, streams, segments, frames, bytes, tailCutBytes, problems };
 	}
 
+	/** One problem a place: who meets the same damage later has nothing to add. */
 	#add(problem: VerifyProblem): void {
+		const { code, path, offset } = problem;
+		const last = this.problems.findLast((one) => one.path === path);
+		if (last?.code === code && last.offset === offset) return;
 		if (this.problems.length < PROBLEMS_MAX) this.problems.push(problem);
 		if (this.problems.length < PROBLEMS_MAX) return;
 		this.problems[PROBLEMS_MAX - 1] = { ...problem, message: `${problem.message}; and more, which are not listed` };

@@ -198,13 +198,9 @@ describe("opening after a death", () => {
 		await drive(again.clock, healed.close());
 	});
 
-	it("refuses a journal whose first file to redo is missing, and makes the file anew where nothing is to be redone", async () => {
+	it("makes a missing first journal file anew where nothing is to be redone", async () => {
 		const around = await killedAfter([10]);
 		const path = `${ROOT}/journal/ring-000000.jnl`;
-		const without = copyOf(around.disk);
-		await without.unlink(path);
-		const opening = openStore(surroundings({ disk: without }), false);
-		await expect(opening).rejects.toMatchObject({ code: "STREAMBED_CORRUPT", details: { path } });
 		const { store } = await tailAfter(around);
 		await drive(around.clock, store.close());
 		await around.disk.unlink(path);
@@ -216,6 +212,34 @@ describe("opening after a death", () => {
 		expect((await tailAfter(killedAgain)).tail).toBe(15);
 		await drive(again.clock, healed.close());
 	});
+
+	it.each([
+		["is missing", "missing", (disk: Disk, path: string) => disk.unlink(path)],
+		[
+			"was cut short",
+			"cut short",
+			async (disk: Disk, path: string) => {
+				const file = await disk.open(path, "write");
+				await file.truncate(2 * ROUND_ALIGN);
+				await file.close();
+			},
+		],
+	])(
+		"refuses to open without what stood in a journal file that %s, unless nothing is to be redone",
+		async (_, word, harm) => {
+			const around = await killedAfter([10, 10, 10]);
+			const [ring] = await listRing(around.disk, `${ROOT}/journal`);
+			const damaged = copyOf(around.disk);
+			await harm(damaged, ring?.path ?? "");
+			const refused = await openStore(surroundings({ disk: damaged }), false).catch((error: unknown) => error);
+			expect(refused).toMatchObject({ code: "STREAMBED_CORRUPT", message: expect.stringContaining(word) as unknown });
+			const { store } = await tailAfter(around);
+			await drive(around.clock, store.close());
+			await harm(around.disk, ring?.path ?? "");
+			const again = surroundings({ disk: around.disk });
+			expect((await tailAfter(again)).tail).toBe(30);
+		},
+	);
 
 	it("takes no round for real that somebody appended as data", async () => {
 		const disk = memoryDisk();

@@ -2,7 +2,7 @@ import { dirname, join } from "node:path/posix";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { Disk } from "../../../src/disk/disk.ts";
 import { overlayDisk } from "../../../src/disk/overlay-disk.ts";
-import { dumpFile, repairStore } from "../../../src/index.ts";
+import { dumpFile, repairStore, verifyStore } from "../../../src/index.ts";
 import { memoryLocker } from "../../../src/testing/memory-locker.ts";
 import { recordingDisk, replayChanges } from "../../../src/testing/recording-disk.ts";
 import {
@@ -73,6 +73,7 @@ describe("a damaged journal", () => {
 				if (counts) await patchFile(disk, CHECKPOINT, Buffer.alloc(4096, 7), offset);
 			}
 		},
+		"a ring file without its end": (disk) => cutFile(disk, RING, 3_000_000),
 		"the header of a ring file": (disk) => patchFile(disk, RING, Buffer.alloc(4096, 7), 0),
 		"header and checkpoint": async (disk) => {
 			await patchFile(disk, RING, Buffer.alloc(4096, 7), 0);
@@ -88,6 +89,16 @@ describe("a damaged journal", () => {
 			expect(await repair(disk)).toMatchObject({ ok: true });
 			expect(await readAround(disk)).toEqual(WHOLE);
 		});
+	});
+
+	it.each(Object.keys(losses))("by %s is told once a place, in words that do not say the place again", async (name) => {
+		const disk = overlayDisk(killed);
+		await losses[name]?.(disk);
+		const { problems } = await verifyStore(ROOT, { disk });
+		expect(problems.length).toBeGreaterThan(0);
+		const places = problems.map(({ path, offset }) => `${path} ${offset}`);
+		expect(places).toEqual([...new Set(places)]);
+		for (const { path, message } of problems) expect(message).not.toContain(path);
 	});
 
 	it("of a store that was closed is replaced by an empty one", async () => {
@@ -171,7 +182,7 @@ describe("a damaged journal", () => {
 		const disk = overlayDisk(killed);
 		await disk.unlink(RING);
 		const result = await repair(disk);
-		expect(result.found).toMatchObject([{ code: "STREAMBED_CORRUPT", path: RING }]);
+		expect(result.found).toMatchObject([{ code: "STREAMBED_CORRUPT", path: join(ROOT, "journal") }]);
 		expect(result).toMatchObject({ ok: true });
 		expect(await readAround(disk)).toMatchObject({ read: [] });
 	});
