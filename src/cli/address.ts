@@ -5,7 +5,7 @@
 import { existsSync } from "node:fs";
 import { basename, dirname, join, normalize, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { fail } from "../core/errors.ts";
+import { fail, StreambedError } from "../core/errors.ts";
 import { addressOfFolder, parseAddress, type StreamAddress, streamSuffix } from "../core/names.ts";
 import { describe } from "../core/options.ts";
 
@@ -51,7 +51,7 @@ export function resolveStream(text: string, context: AddressContext, create: boo
 	if (text.includes("\ufffd")) {
 		throw fail("INVALID_NAME", `address ${describe(text)} is not valid UTF-8`, { details: { name: text } });
 	}
-	if (!isPath(text)) return { ...parseAddress(text), store: chosenStore(context) };
+	if (!isPath(text)) return { ...addressIn(text, context), store: chosenStore(context) };
 	const path = pathOf(text, context);
 	const found = splitAtStore(path, context) ?? (path.endsWith(streamSuffix) ? splitFolder(path, context) : undefined);
 	if (found !== undefined) return { ...addressInStore(found.rest, text), store: found.store };
@@ -60,6 +60,28 @@ export function resolveStream(text: string, context: AddressContext, create: boo
 		hint: "Begin with the store's folder, as in ./data/scope/stream; `create` and `append` make a new store.",
 		details: { path: resolve(context.cwd, path) },
 	});
+}
+
+/** Reads `scope/stream`; if the text leads to a folder that is a store, the error says how that is written. @throws INVALID_NAME */
+export function addressIn(text: string, context: AddressContext): StreamAddress {
+	try {
+		return parseAddress(text);
+	} catch (error) {
+		const path = storePathOf(text, context);
+		if (path === undefined || !StreambedError.is(error)) throw error;
+		throw new StreambedError(error.code, error.message, {
+			hint: `${text} is a store: ${path} means the store, ${path}/scope/stream one of its streams.`,
+			details: error.details,
+			cause: error,
+		});
+	}
+}
+
+/** The path that somebody may have meant by an address, if it leads to a store: `./data` for `data`. */
+export function storePathOf(text: string, context: AddressContext): string | undefined {
+	if (text === "" || isPath(text) || context.store !== undefined) return undefined;
+	const found = splitAtStore(normalize(text), context);
+	return found === undefined || found.store.shown === "." ? undefined : `./${text}`;
 }
 
 /** Resolves what `list` and `verify` take: a prefix of `scope/stream`, or a path to a store and what follows in it. */
@@ -72,6 +94,7 @@ export function resolvePrefix(
 	const found = splitAtStore(path, context) ?? (path.endsWith(streamSuffix) ? splitFolder(path, context) : undefined);
 	if (found === undefined) {
 		throw fail("NOT_FOUND", `no store on the path ${text}: none of its folders holds store.json`, {
+			hint: "Begin with the store's folder, as in ./data or ./data/scope; `create` and `append` make a new store.",
 			details: { path: resolve(context.cwd, path) },
 		});
 	}

@@ -9,6 +9,7 @@ import { fail } from "../core/errors.ts";
 import type { CliIo } from "./command.ts";
 
 const readBytes = 64 * 1024;
+const missingInput = "Nothing was read or stored. Name files, or - for standard input.";
 /** Pause between attempts to end a wait for a named pipe's writer. */
 const releaseMs = 10;
 
@@ -72,13 +73,16 @@ function file(name: string, io: CliIo): Source {
 		stats = statSync(path);
 	} catch (error) {
 		throw fail("INVALID_OPTION", `cannot read the input file ${name}: ${(error as Error).message}`, {
-			hint: "Nothing was appended.",
+			hint: missingInput,
 			details: { path },
 			cause: error,
 		});
 	}
 	if (stats.isDirectory()) {
-		throw fail("INVALID_OPTION", `the input ${name} is a folder, not a file`, { details: { path } });
+		throw fail("INVALID_OPTION", `the input ${name} is a folder, not a file`, {
+			hint: missingInput,
+			details: { path },
+		});
 	}
 	if (stats.isFIFO()) return { name, bytes: undefined, open: (_, signal) => openPipe(path, signal) };
 	return {

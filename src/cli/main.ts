@@ -9,6 +9,7 @@ import { Interruption } from "./interrupt.ts";
 import { ClosedPipe, Output } from "./output.ts";
 import { printable } from "./printable.ts";
 import { parse, scanFlags } from "./program.ts";
+import { atTerminal } from "./terminal-hints.ts";
 
 /**
  * Runs the command line with arguments as after `node script`, and resolves with the exit code.
@@ -53,7 +54,11 @@ async function dispatch(argv: readonly string[], io: CliIo, out: Output, signal:
 	}
 	const { spec, args, options, global } = request;
 	const address = { store: global.store, environment: io.env.STREAMBED_STORE, cwd: io.cwd };
-	await spec.run({ io, global, address, out, signal }, args, options);
+	try {
+		await spec.run({ io, global, address, out, signal }, args, options);
+	} catch (error) {
+		throw atTerminal(error, spec.name);
+	}
 }
 
 function report(

@@ -13,6 +13,11 @@ export function parseProducer(text: string, option: string): ProducerTriple {
 			details: { option },
 		});
 	}
-	const triple = { id, epoch: parseCount(epoch, option), sequence: parseCount(sequence, option) };
+	if (id === "") throw fail("INVALID_OPTION", `the ID of ${option} is empty`, { details: { option } });
+	const triple = {
+		id,
+		epoch: parseCount(epoch, `EPOCH of ${option}`),
+		sequence: parseCount(sequence, `SEQ of ${option}`),
+	};
 	return checkTriple(triple, option);
 }

@@ -143,7 +143,7 @@ export const errorTable: Readonly<Record<ShortCode, ErrorSpec>> = {
 		"gone",
 		false,
 		"The position lies beyond the tail.",
-		"Use a position up to the tail, which the message names, or follow the stream.",
+		"Use a position up to the tail, which the message names; to wait for what comes, follow from the tail.",
 	),
 	CORRUPT: spec(
 		"corrupt",
@@ -186,21 +186,21 @@ export const errorTable: Readonly<Record<ShortCode, ErrorSpec>> = {
 		"denied",
 		false,
 		"The store is open for reading only, or its folder cannot be written.",
-		'Open it with mode "write", or check the permissions of the folder.',
+		'Check the permissions of the folder; if it was opened with mode "read", open it with mode "write".',
 	),
 	INTERNAL: spec("internal", false, "Something that should never happen happened: a bug.", "Please report it."),
 	IO: spec(
 		"internal",
 		false,
 		"The operating system reported an error on a file.",
-		"The message holds the system's own words.",
+		"The message holds the system's own words: mend what they name, then try again.",
 	),
 	CLOSED: spec("internal", false, "The store, reader or writer was closed.", "Open it again."),
 	ABORTED: spec(
 		"aborted",
 		false,
 		"The wait was ended by an AbortSignal. An append that was already accepted may still be stored.",
-		"Nothing; or look at the stream before repeating an append.",
+		"After an append look at the tail before you repeat it.",
 	),
 };
 

@@ -66,7 +66,12 @@ export async function* dumpFile(path: string, options: DumpOptions = {}): AsyncG
 
 async function assertFile(disk: Disk, path: string): Promise<void> {
 	const found = await disk.stat(path);
-	if (found === undefined) throw fail("NOT_FOUND", `there is no file ${path}`, { details: { path } });
+	if (found === undefined) {
+		throw fail("NOT_FOUND", `there is no file ${path}`, {
+			hint: "Name a file of a store, such as data/store.json or data/journal/checkpoint.",
+			details: { path },
+		});
+	}
 	if (found.kind !== "file") {
 		throw fail("INVALID_OPTION", `${path} is no file`, {
 			hint: "Name one file of a store, such as data/store.json or a .seg file; `streambed verify` reads a whole store.",

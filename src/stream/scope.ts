@@ -146,7 +146,7 @@ function refuseDifferent(info: StreamInfo, wanted: StreamConfig, given: StreamOp
 	if (different.length === 0) return;
 	const list = different.map((name) => `${name} is ${canonical(found[name])}, not ${canonical(wanted[name])}`);
 	throw fail("EXISTS", `${formatAddress(info)} exists with other settings: ${list.join("; ")}`, {
-		hint: "Leave out what may differ, or change it with update().",
+		hint: "Leave out what may differ; a program can change it with `update`.",
 		details: { different },
 	});
 }

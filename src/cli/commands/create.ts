@@ -1,5 +1,5 @@
 /** `streambed create`: makes a stream. */
-import { fail } from "../../core/errors.ts";
+import { fail, StreambedError } from "../../core/errors.ts";
 import { describe } from "../../core/options.ts";
 import { type Retention, resolveStreamConfig, type StreamOptions } from "../../core/stream-config.ts";
 import { type CommandContext, type CommandSpec, type OptionValues, streamArgument, textOption } from "../command.ts";
@@ -44,7 +44,7 @@ export const create: CommandSpec = {
 async function run(context: CommandContext, [address = ""]: readonly string[], options: OptionValues): Promise<void> {
 	const config = configOf(options);
 	// Checked before a store is made for it.
-	resolveStreamConfig(config);
+	checkConfig(config);
 	const ensure = options.ifMissing === true;
 	await withStream(context, address, "create", async ({ store, place, name }) => {
 		const scope = store.scope(place.scope);
@@ -56,6 +56,26 @@ async function run(context: CommandContext, [address = ""]: readonly string[], o
 			await context.out.line(`${ensure ? "ready" : "created"} ${name} (${kind}) in ${place.store.shown}`);
 		}
 	});
+}
+
+/** Names of the library for what options of this command say. */
+const optionOf: Readonly<Record<string, string>> = {
+	segmentBytes: "--segment-bytes",
+	"retention.ageMs": "--retention",
+	"retention.bytes": "--retention-bytes",
+	"retention.maxBytes": "--retention-max-bytes",
+};
+
+/** Checks the configuration; an error names the option as it was given. @throws INVALID_OPTION */
+function checkConfig(config: StreamOptions): void {
+	try {
+		resolveStreamConfig(config);
+	} catch (error) {
+		const name = StreambedError.is(error) ? String(error.details.option) : "";
+		const option = optionOf[name];
+		if (!StreambedError.is(error) || option === undefined) throw error;
+		throw fail("INVALID_OPTION", error.message.replace(name, option), { details: { option }, cause: error });
+	}
 }
 
 function configOf(options: OptionValues): StreamOptions {

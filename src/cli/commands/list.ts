@@ -1,7 +1,7 @@
 /** `streambed list`: streams of a store, page by page. */
 import { formatAddress } from "../../core/names.ts";
 import type { StreamInfo, StreamSummary } from "../../index.ts";
-import { resolvePrefix } from "../address.ts";
+import { resolvePrefix, storePathOf } from "../address.ts";
 import type { CommandContext, CommandSpec, OptionValues } from "../command.ts";
 import { withStore } from "../open-store.ts";
 import { table } from "../output.ts";
@@ -36,6 +36,13 @@ async function run(context: CommandContext, [text]: readonly string[], options: 
 			context.signal.throwIfAborted();
 		}
 		if (count > 0) return;
+		const path = prefix === text ? storePathOf(prefix, context.address) : undefined;
+		if (path !== undefined) {
+			context.out.say(
+				`no streams in ${place.shown} begin with ${prefix}; for the store of that name: streambed list ${path}`,
+			);
+			return;
+		}
 		const which = prefix === "" ? `no streams in ${place.shown}` : `no streams in ${place.shown} begin with ${prefix}`;
 		context.out.say(`${which}; make one with: streambed create scope/stream --store ${place.shown}`);
 	});

@@ -1,7 +1,6 @@
 /** `streambed verify`: reads every checksum of a store or of one stream. */
 import { fail } from "../../core/errors.ts";
-import { parseAddress } from "../../core/names.ts";
-import { resolvePrefix } from "../address.ts";
+import { addressIn, resolvePrefix } from "../address.ts";
 import type { CommandContext, CommandSpec } from "../command.ts";
 import { requireStore } from "../open-store.ts";
 import { problemTable } from "../problem-table.ts";
@@ -25,7 +24,7 @@ export const verify: CommandSpec = {
 
 async function run(context: CommandContext, [text]: readonly string[]): Promise<void> {
 	const { store, prefix } = resolvePrefix(text, context.address);
-	if (prefix !== "") parseAddress(prefix);
+	if (prefix !== "") addressIn(prefix, context.address);
 	requireStore(store);
 	const { verifyStore } = await import("../../index.ts");
 	const progress = new Progress(context, "verify");
