@@ -2,7 +2,10 @@
 import { fail, StreambedError } from "../core/errors.ts";
 import type { Output } from "./output.ts";
 import { printable } from "./printable.ts";
-import { formatCount } from "./units.ts";
+import { formatCount, formatTime } from "./units.ts";
+
+/** Details that are times, in milliseconds since 1970. */
+const timeKeys = new Set(["oldest", "newest"]);
 
 /** Makes an error of the table out of whatever was thrown. */
 export function asStreambedError(thrown: unknown): StreambedError {
@@ -38,6 +41,7 @@ export function errorText(error: StreambedError, out: Output, verbose: boolean):
 }
 
 function detailText(key: string, value: unknown): string | undefined {
+	if (typeof value === "number" && timeKeys.has(key)) return formatTime(value);
 	if (typeof value === "number") return key === "pid" ? String(value) : formatCount(value);
 	if (typeof value === "string") return value.length > 200 ? `${value.slice(0, 200)}…` : value;
 	return typeof value === "boolean" ? String(value) : undefined;

@@ -168,7 +168,12 @@ export class Output {
 
 	readonly #onError = (error: NodeJS.ErrnoException): void => {
 		if (error.code === "EPIPE" || error.code === "ECONNRESET") this.#closed = true;
-		else this.#failure ??= fail("IO", `cannot write to standard output: ${error.message}`, { cause: error });
+		else {
+			this.#failure ??= fail("IO", `cannot write to standard output: ${error.message}`, {
+				hint: "Make room where the output goes, or send it elsewhere; the store is not to blame.",
+				cause: error,
+			});
+		}
 		this.#wake();
 	};
 }

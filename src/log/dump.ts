@@ -78,6 +78,12 @@ async function assertFile(disk: Disk, path: string): Promise<void> {
 			details: { path },
 		});
 	}
+	if (path.endsWith("/journal/reserve")) {
+		throw fail("INVALID_OPTION", `${path} holds nothing: it keeps room for the time when the disk is full`, {
+			hint: "The other files beside it can be dumped.",
+			details: { path },
+		});
+	}
 	const real = await disk.realPath(path);
 	if (basename(path) !== lockName && basename(real) !== lockName) return;
 	throw fail("INVALID_OPTION", `${path} is not dumped: nothing but its owner ever opens LOCK`, {

@@ -71,7 +71,7 @@ export class VerifyReport {
 
 	/** Notes bytes read. @throws ABORTED */
 	read(bytes: number): void {
-		if (this.#signal?.aborted) throw abortError(this.#signal, "verifying");
+		if (this.#signal?.aborted) throw abortError(this.#signal, "checking the store");
 		this.bytes += bytes;
 		this.#onProgress?.({ bytes: this.bytes, totalBytes: Math.max(this.bytes, this.totalBytes) });
 	}

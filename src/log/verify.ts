@@ -40,7 +40,7 @@ export interface VerifyOptions {
 export async function verifyStore(path: string, options: VerifyOptions = {}): Promise<VerifyResult> {
 	rejectUnknown(options, ["stream", "onProgress", "signal", "disk"], "the options of verifyStore");
 	const { signal, stream, onProgress } = options;
-	throwIfAborted(signal, "verifying");
+	throwIfAborted(signal, "checking the store");
 	const only = stream === undefined ? undefined : streamFolder(parseAddress(stream));
 	const disk = options.disk ?? nodeDisk();
 	const report = new VerifyReport(onProgress, signal);

@@ -137,6 +137,8 @@ async function appendAll(context: CommandContext, open: OpenStream, input: Input
 		const chunks = input.chunks(plan.chunkBytes, signal);
 		const exact = plan.producer === undefined ? chunks : exactChunks(chunks, plan.chunkBytes);
 		await pump(open.stream, exact, plan, acknowledged);
+		// That stdout failed may show only now.
+		if (plan.acks) await context.out.flush();
 	} catch (error) {
 		progress.stop();
 		const { bytes, to } = acknowledged;

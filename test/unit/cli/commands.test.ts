@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { PassThrough } from "node:stream";
+import { PassThrough, Writable } from "node:stream";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { main } from "../../../src/cli/main.ts";
 import type { Store } from "../../../src/index.ts";
@@ -180,6 +180,23 @@ describe("append", () => {
 		fake.io.stdout.destroy(Object.assign(new Error("write EPIPE"), { code: "EPIPE" }));
 		expect((await finish(fake, "append cam/raw --acks")).code).toBe(0);
 		expect(await tail()).toBe(3);
+	});
+
+	it("tells how much is stored when stdout fails, whenever that shows", async () => {
+		const fake = fakeIo(cwd, ["ab", "c"]);
+		fake.io.stdout.destroy(Object.assign(new Error("no space"), { code: "ENOSPC" }));
+		expect(await finish(fake, "append cam/raw --acks --json")).toMatchObject({
+			code: 1,
+			error: { code: "STREAMBED_IO", details: { acknowledgedTo: await tail() } },
+		});
+		const late = fakeIo(cwd, ["de"]);
+		const stdout = new Writable({
+			write: (_chunk, _encoding, done) => setImmediate(done, Object.assign(new Error("no space"), { code: "ENOSPC" })),
+		});
+		expect(await finish({ ...late, io: { ...late.io, stdout } }, "append cam/raw --acks --json")).toMatchObject({
+			code: 1,
+			error: { code: "STREAMBED_IO", details: { acknowledgedTo: 5, acknowledgedBytes: 2 } },
+		});
 	});
 
 	async function tail(): Promise<number | undefined> {
@@ -392,6 +409,13 @@ describe("streams", () => {
 		expect((await cli("seal cam/raw")).out).toBe("sealed cam/raw at 10\n");
 		expect((await cli("delete cam/raw --yes --json")).lines).toMatchObject([{ deleted: true, bytes: 2 }]);
 		expect((await cli("delete cam/raw --yes")).code).toBe(3);
+	});
+
+	it("delete without --yes shows times as times", async () => {
+		await cli("append cam/raw", ["0123456789"]);
+		const { err } = await cli("delete cam/raw");
+		expect(err).toMatch(/^ {2}oldest +\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ$/m);
+		expect(err).toMatch(/^ {2}newest +\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ$/m);
 	});
 
 	it("delete without --yes tells what would be lost and keeps it", async () => {

@@ -159,6 +159,9 @@ describe("a dump", () => {
 		expect(looked.events.filter(({ operation }) => operation !== "stat" && operation !== "realPath")).toEqual([]);
 		await writeFile(locked, join(ROOT, "notes.txt"), Buffer.from("{}"));
 		expect((await errorOf(dump(locked, join(ROOT, "notes.txt")))).code).toBe("STREAMBED_DECODE");
+		const reserve = join(ROOT, "journal", "reserve");
+		await writeFile(locked, reserve, new Uint8Array(1024));
+		expect(await errorOf(dump(locked, reserve))).toMatchObject({ code: "STREAMBED_INVALID_OPTION" });
 		expect((await errorOf(dump(locked, ROOT))).code).toBe("STREAMBED_INVALID_OPTION");
 	});
 
