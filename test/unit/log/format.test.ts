@@ -121,6 +121,6 @@ describe("the fixtures of the format", () => {
 			if (found.isFile()) bytes += found.size;
 		}
 		expect(bytes).toBeGreaterThan(1000);
-		expect(bytes).toBeLessThan(100_000);
+		expect(bytes).toBeLessThan(200_000);
 	});
 });
