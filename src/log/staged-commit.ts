@@ -20,6 +20,8 @@ import type { WriteBehind } from "./write-behind.ts";
 
 /** Pause before something is tried again that had no room. */
 const RETRY_MS = 250;
+/** It is tried so often; then the next opening has to. */
+const TRIES = 40;
 
 /** What a commit needs of its store. */
 export interface CommitStagedHost {
@@ -143,7 +145,7 @@ async function untilCarriedOut(
 	{ stream, shard }: Place,
 	work: () => Promise<void>,
 ): Promise<void> {
-	for (;;) {
+	for (let tries = 1; ; tries++) {
 		if (stream.deleted !== undefined) throw stream.deleted;
 		try {
 			await host.owner.check();
@@ -152,7 +154,7 @@ async function untilCarriedOut(
 		} catch (error) {
 			if (stream.deleted !== undefined) throw stream.deleted;
 			const full = ioError(error, "").code === "STREAMBED_DISK_FULL";
-			if (host.stopped || !(full || isGone(error))) throw host.stop(error);
+			if (host.stopped || tries === TRIES || !(full || isGone(error))) throw host.stop(error);
 			const again = full ? await host.reserve.giveUp() : (await host.lost.whileWriting(shard)) === "skip";
 			if (!again) await new Promise<void>((resolve) => host.clock.setTimer(RETRY_MS, resolve));
 		}

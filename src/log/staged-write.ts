@@ -22,6 +22,8 @@ export interface StagedWriteHost extends StagedDataHost, CommitStagedHost {
 	readonly staging: { run<T>(work: Promise<T>): Promise<T> };
 	stop(error: unknown): StreambedError;
 	refusal(): StreambedError | undefined;
+	/** Why nothing can be changed any more: stopped. */
+	stopError(): StreambedError | undefined;
 }
 
 /** One write in parts to one shard. */
@@ -122,7 +124,10 @@ export class StagedWrite {
 	/** Drops it. Does nothing if it was aborted already. @throws TXN_STATE if it was committed */
 	abort(): Promise<void> {
 		return this.#inTurn("abort", ["open", "prepared", "aborted"], async () => {
-			if (this.#state !== "aborted") await this.#drop("");
+			if (this.#state === "aborted") return;
+			const stopped = this.#state === "prepared" ? this.#host.stopError() : undefined;
+			if (stopped !== undefined) throw stopped;
+			await this.#drop("");
 		});
 	}
 

@@ -25,10 +25,12 @@ export async function readBeside(around: BesideSurroundings): Promise<void> {
 	const { store, random } = around;
 	/** Where each stream was read up to, and the handle; both end with the stream. */
 	const places = new Map<StreamModel, { readonly stream: ByteStream; at: number | undefined; tail: number }>();
-	for (let left = random.between(3, 25); left > 0; left--) {
+	for (let left = random.between(3, 40); left > 0; left--) {
 		const models = [...around.models.values()].filter((model) => model.id !== undefined);
 		if (models.length > 0) {
-			const model = random.pick(models);
+			// What becomes visible at one stroke is worth a look while it does.
+			const busy = models.filter(({ committing }) => committing > 0);
+			const model = busy.length > 0 && random.chance(0.7) ? random.pick(busy) : random.pick(models);
 			const place = places.get(model) ?? { stream: store.scope(SCOPE).stream(model.name), at: undefined, tail: 0 };
 			places.set(model, place);
 			try {
@@ -39,7 +41,8 @@ export async function readBeside(around: BesideSurroundings): Promise<void> {
 				places.delete(model);
 			}
 		}
-		await around.sleep(random.pick([1, 10, 50, 300]));
+		// Often it looks again at once: what the owner does in several steps is to be seen between any two of them.
+		if (random.chance(0.4)) await around.sleep(random.pick([1, 10, 50, 300]));
 	}
 	await store.close();
 }

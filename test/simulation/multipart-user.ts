@@ -131,7 +131,9 @@ async function decide(
 	const attempt = help.attempt(known.number, known.bytes, expect);
 	known.state = "committing";
 	known.tail = model.tail;
+	model.committing++;
 	const outcome = await help.answer(attempt, write.commit(expect === undefined ? {} : { expect }));
+	model.committing--;
 	if (outcome === "stored") known.state = "decided";
 	// Unless a seal that aborts it has come in between.
 	else if (outcome === "refused" && known.state === "committing") known.state = known.promised ? "prepared" : "asked";
@@ -139,6 +141,7 @@ async function decide(
 
 /** Compares what an opened store says of the undecided writes of a stream with what is known of them. */
 export async function checkPrepared(model: StreamModel, stream: ByteStream): Promise<void> {
+	model.committing = 0;
 	const listed = new Map((await stream.transactions()).map((info) => [info.id, info]));
 	for (const [id, { state, bytes }] of listed) {
 		const known = model.prepared.get(id);

@@ -71,6 +71,8 @@ export class StreamModel {
 	readonly producers: Map<string, ProducerKnowledge> = new Map();
 	/** Writes in parts that were prepared, by their ids. */
 	readonly prepared: Map<string, PreparedKnowledge> = new Map();
+	/** Commits of writes in parts that are under way. */
+	committing = 0;
 	readonly #log: Placed[] = [];
 	/** Where appends are, by their numbers. */
 	readonly #places = new Map<number, Placed>();
