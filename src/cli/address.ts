@@ -62,8 +62,15 @@ export function resolveStream(text: string, context: AddressContext, create: boo
 	});
 }
 
+/** Checks what follows the store in a place of `resolvePrefix`: nothing, or a whole address. @throws INVALID_NAME */
+export function requireWhole(prefix: string, text: string | undefined, context: AddressContext): void {
+	if (prefix === "" || text === undefined) return;
+	if (isPath(text)) addressInStore(prefix.split("/"), text);
+	else addressIn(prefix, context);
+}
+
 /** Reads `scope/stream`; if the text leads to a folder that is a store, the error says how that is written. @throws INVALID_NAME */
-export function addressIn(text: string, context: AddressContext): StreamAddress {
+function addressIn(text: string, context: AddressContext): StreamAddress {
 	try {
 		return parseAddress(text);
 	} catch (error) {

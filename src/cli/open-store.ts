@@ -5,7 +5,7 @@ import { fail, StreambedError } from "../core/errors.ts";
 import { formatAddress } from "../core/names.ts";
 import { nearest } from "../core/options.ts";
 import type { ByteStream, Store } from "../index.ts";
-import { resolveStream, type StorePlace, type StreamPlace } from "./address.ts";
+import { resolveStream, type StorePlace, type StreamPlace, storePathOf } from "./address.ts";
 import type { CommandContext } from "./command.ts";
 
 /** How a command opens its store. `read` works beside a running owner; `create` makes a missing store. */
@@ -64,16 +64,25 @@ export async function withStream<T>(
 		try {
 			return await work({ store, stream, place, name });
 		} catch (error) {
-			throw StreambedError.is(error, "STREAMBED_NOT_FOUND") ? await withGuess(error, store, place) : error;
+			throw StreambedError.is(error, "STREAMBED_NOT_FOUND")
+				? await withGuess(error, store, place, storePathOf(address, context.address))
+				: error;
 		}
 	});
 }
 
-/** The same error with the nearest existing stream in its hint. */
-async function withGuess(error: StreambedError, store: Store, place: StreamPlace): Promise<StreambedError> {
+/** The same error with what may have been meant in its hint: `path`, which leads to a store, or the nearest stream. */
+async function withGuess(
+	error: StreambedError,
+	store: Store,
+	place: StreamPlace,
+	path: string | undefined,
+): Promise<StreambedError> {
+	// Something else is not there, or the stream was deleted while it was in use.
+	if (error.details.stream === undefined) return error;
 	const listed = await store.list({ limit: namesSearched }).catch(() => []);
 	const names = listed.map(formatAddress);
-	const guess = nearest(formatAddress(place), names);
+	const guess = path ?? nearest(formatAddress(place), names);
 	const shown = place.store.shown;
 	const hint =
 		guess === undefined ? `List what is there with: streambed list --store ${shown}` : `Did you mean ${guess}?`;

@@ -47,7 +47,7 @@ export function streamCases(suite: Suite): void {
 
 	suite.case("making a stream that exists is EXISTS and harms nothing", async ({ store, stream }) => {
 		await stream.append(bytesOf("abc"));
-		await suite.fails(store.scope("suite").create("stream"), "STREAMBED_EXISTS");
+		await suite.fails(store.scope("suite").create("stream"), "STREAMBED_EXISTS", { scope: "suite", stream: "stream" });
 		await suite.holds(stream, bytesOf("abc"));
 	});
 
@@ -93,8 +93,9 @@ export function streamCases(suite: Suite): void {
 		"a handle to a stream that is missing fails when used, and works once the stream is made",
 		async ({ store }) => {
 			const handle = store.scope("suite").stream("later");
-			await suite.fails(handle.info(), "STREAMBED_NOT_FOUND");
-			await suite.fails(handle.open(), "STREAMBED_NOT_FOUND");
+			const details = { scope: "suite", stream: "later" };
+			await suite.fails(handle.info(), "STREAMBED_NOT_FOUND", details);
+			await suite.fails(handle.open(), "STREAMBED_NOT_FOUND", details);
 			await suite.fails(handle.append(bytesOf("a")), "STREAMBED_NOT_FOUND");
 			await suite.fails(handle.seal(), "STREAMBED_NOT_FOUND");
 			await suite.fails(handle.update({ tags: {} }), "STREAMBED_NOT_FOUND");

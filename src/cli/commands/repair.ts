@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fail } from "../../core/errors.ts";
 import type { RepairResult, RepairStep } from "../../index.ts";
-import { addressIn, isPath, resolvePrefix, type StorePlace } from "../address.ts";
+import { isPath, requireWhole, resolvePrefix, type StorePlace } from "../address.ts";
 import type { CommandContext, CommandSpec, OptionValues } from "../command.ts";
 import { requireStore } from "../open-store.ts";
 import { table } from "../output.ts";
@@ -44,7 +44,7 @@ async function run(context: CommandContext, [text]: readonly string[], options: 
 		throw fail("INVALID_OPTION", "--dry-run changes nothing, --yes does it: give one of them");
 	}
 	const { store, prefix } = placeOf(text, context);
-	if (prefix !== "") addressIn(prefix, context.address);
+	requireWhole(prefix, text, context.address);
 	const { repairStore } = await import("../../index.ts");
 	const result = await repairStore(store.path, {
 		dryRun: options.yes !== true,

@@ -1,6 +1,6 @@
 /** `streambed verify`: reads every checksum of a store or of one stream. */
 import { fail } from "../../core/errors.ts";
-import { addressIn, resolvePrefix } from "../address.ts";
+import { requireWhole, resolvePrefix } from "../address.ts";
 import type { CommandContext, CommandSpec } from "../command.ts";
 import { requireStore } from "../open-store.ts";
 import { problemTable } from "../problem-table.ts";
@@ -24,7 +24,7 @@ export const verify: CommandSpec = {
 
 async function run(context: CommandContext, [text]: readonly string[]): Promise<void> {
 	const { store, prefix } = resolvePrefix(text, context.address);
-	if (prefix !== "") addressIn(prefix, context.address);
+	requireWhole(prefix, text, context.address);
 	requireStore(store);
 	const { verifyStore } = await import("../../index.ts");
 	const progress = new Progress(context, "verify");

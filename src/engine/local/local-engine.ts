@@ -61,7 +61,7 @@ export class LocalEngine {
 	async createStream(address: StreamAddress, config: StreamConfig, opener: Opener): Promise<LocalStream> {
 		return await this.#turn(address, async () => {
 			if ((await this.#catalog.find(address)) !== undefined) {
-				throw fail("EXISTS", `the stream ${formatAddress(address)} exists already`);
+				throw fail("EXISTS", `the stream ${formatAddress(address)} exists already`, { details: { ...address } });
 			}
 			const id = newUuid(this.#random);
 			const folder = streamFolder(address);
@@ -125,7 +125,9 @@ export class LocalEngine {
 
 	async #info(address: StreamAddress, shards: readonly ShardLog[]): Promise<StreamInfo> {
 		const stored = await this.#catalog.find(address);
-		if (stored === undefined) throw fail("NOT_FOUND", `there is no stream ${formatAddress(address)}`);
+		if (stored === undefined) {
+			throw fail("NOT_FOUND", `there is no stream ${formatAddress(address)}`, { details: { ...address } });
+		}
 		const { id, kind, retention, segmentBytes, tags, createdAt } = stored;
 		const infos = shards.map((shard) => {
 			const { head, tail } = shard.bounds();

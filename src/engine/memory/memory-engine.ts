@@ -75,7 +75,9 @@ class MemoryEngine implements Engine {
 	async createStream(address: StreamAddress, config: StreamConfig): Promise<EngineStream> {
 		this.#assertOpen();
 		const name = formatAddress(address);
-		if (this.#streams.has(name)) throw fail("EXISTS", `stream ${name} exists already`);
+		if (this.#streams.has(name)) {
+			throw fail("EXISTS", `the stream ${name} exists already`, { details: { ...address } });
+		}
 		const shard = new MemoryShard(name, this.#rounds, this.#random, this.#firstPosition);
 		const stream = new MemoryStream(address, newUuid(this.#random), config, this.#clock.now(), shard);
 		shard.appended = () => this.#retention.apply(stream);
@@ -211,5 +213,5 @@ class MemoryStream implements EngineStream {
 }
 
 function notFound(address: StreamAddress): StreambedError {
-	return fail("NOT_FOUND", `there is no stream ${formatAddress(address)}`);
+	return fail("NOT_FOUND", `there is no stream ${formatAddress(address)}`, { details: { ...address } });
 }

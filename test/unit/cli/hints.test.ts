@@ -103,6 +103,33 @@ describe("a hint of the command line", () => {
 		expect(listing.err()).toContain("./data");
 	});
 
+	it("for a stream in the folder of a store that was given as a name says how to write it", async () => {
+		for (const stream of ["./other/cam/raw", "./data/a/b"]) {
+			expect(await main(["create", stream], fakeIo(cwd).io)).toBe(0);
+		}
+		for (const command of ["read", "info", "seal"]) {
+			expect((await failure(command, "other/cam/raw")).hint, command).toContain("./other/cam/raw");
+		}
+	});
+
+	it("guesses at another stream only where none of that name was there", async () => {
+		expect(await main(["create", "./data/a/b"], fakeIo(cwd).io)).toBe(0);
+		expect((await failure("info", "a/bb")).hint).toBe("Did you mean a/b?");
+		const missing = await failure("txn", "commit", "a/b", "0b9f5e0a-1c52-4b36-9d3c-3f6f0f6b6c11");
+		expect(missing).toMatchObject({ code: "STREAMBED_NOT_FOUND" });
+		expect(missing.hint).toContain("txn list");
+	});
+
+	it("for a scope where a stream is wanted says what to add", async () => {
+		expect(await main(["create", "./data/a/b"], fakeIo(cwd).io)).toBe(0);
+		for (const command of ["verify", "repair", "info"]) {
+			expect(await failure(command, "./data/a"), command).toMatchObject({
+				message: "./data/a names a scope, not a stream",
+				hint: "Add to it: ./data/a/stream.",
+			});
+		}
+	});
+
 	it("for a file that is none of a store does not speak of streams", async () => {
 		writeFileSync(join(cwd, "other"), "x");
 		for (const argv of [
