@@ -76,14 +76,14 @@ export class JournalWalk {
 		try {
 			for (const { number, path } of await listRing(disk, folder)) {
 				const file = await disk.open(path, "read");
-				files.push({ number, path, file, bytes: await file.size(), walked: undefined });
+				const ring: OpenRing = { number, path, file, bytes: await file.size(), walked: undefined };
+				files.push(ring);
+				const made = await readRingHeader(file, storeId, number);
+				if (!start.clean) checkRing(ring, made);
 			}
-			if (!start.clean) {
-				for (const ring of files) await checkRing(ring, storeId);
-				if (!files.some(({ number }) => number === start.file)) {
-					const what = `journal file ${start.file} is missing, and rounds in it are to be redone`;
-					throw corrupt({ path: folder, offset: 0, what });
-				}
+			if (!start.clean && !files.some(({ number }) => number === start.file)) {
+				const what = `journal file ${start.file} is missing, and rounds in it are to be redone`;
+				throw corrupt({ path: folder, offset: 0, what });
 			}
 		} catch (error) {
 			await closeAll(files);
@@ -229,8 +229,8 @@ export class JournalWalk {
 	}
 }
 
-async function checkRing({ number, path, file, bytes }: OpenRing, storeId: Uint8Array): Promise<void> {
-	const made = await readRingHeader(file, storeId, number);
+/** Refuses a file whose header is bad, or which is shorter than the size that the header tells. */
+function checkRing({ path, bytes }: OpenRing, made: number | undefined): void {
 	if (made === undefined) {
 		throw corrupt({ path, offset: 0, what: "the header of this journal file fails its check" });
 	}
