@@ -139,6 +139,8 @@ export class Retention {
 	async stop(): Promise<void> {
 		this.#ended = true;
 		this.#timer?.cancel();
+		// A step since the last look would be taken for time that passed by the next owner.
+		if (!this.#host.stopped) this.#keep(this.#watch.look());
 		await this.#running;
 		await this.#keeping;
 	}

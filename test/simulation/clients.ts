@@ -203,7 +203,7 @@ export class Client {
 					model.fail(`an append that expected ${attempt.expect} was refused for ${expected}`);
 				if (tail === expected) model.fail(`an append was refused for expecting ${expected}, where the tail is`);
 				model.sawTail("mismatch", tail, false, attempt.called, answered);
-			} else {
+			} else if (!(model.sealForced && StreambedError.is(error, "STREAMBED_TXN_STATE"))) {
 				this.#judge(error, model, "append");
 				if (mayBeStored(error)) return "unknown";
 			}
@@ -359,6 +359,7 @@ export class Client {
 		const called = this.#around.tick();
 		const force = this.#random.chance(0.5);
 		model.sealAskedAt(called);
+		model.sealForced ||= force;
 		if (force) for (const known of model.prepared.values()) if (known.state !== "decided") known.state = "aborting";
 		try {
 			const tail = await stream.seal({ force });

@@ -52,7 +52,8 @@ export async function writeInParts(
 		} catch (error) {
 			// What was only asked for may never have been prepared, and what has no answer may have been decided.
 			const expected = known.state !== "prepared" && StreambedError.is(error, "STREAMBED_NOT_FOUND");
-			if (!expected) help.judge(error, "decision");
+			const aborted = model.sealForced && StreambedError.is(error, "STREAMBED_TXN_STATE");
+			if (!expected && !aborted) help.judge(error, "decision");
 		}
 		known.user = undefined;
 		return;
@@ -111,7 +112,10 @@ async function writeNew(
 			return;
 		}
 	}
-	await decide(random, { model, help, known }, write).catch((error: unknown) => help.judge(error, "decision"));
+	await decide(random, { model, help, known }, write).catch((error: unknown) => {
+		const aborted = model.sealForced && StreambedError.is(error, "STREAMBED_TXN_STATE");
+		if (!aborted) help.judge(error, "decision");
+	});
 	known.user = undefined;
 }
 
@@ -136,7 +140,9 @@ async function decide(
 	model.committing--;
 	if (outcome === "stored") known.state = "decided";
 	// Unless a seal that aborts it has come in between.
-	else if (outcome === "refused" && known.state === "committing") known.state = known.promised ? "prepared" : "asked";
+	else if (outcome === "refused" && known.state === "committing") {
+		known.state = model.sealForced ? "aborting" : known.promised ? "prepared" : "asked";
+	}
 }
 
 /** Compares what an opened store says of the undecided writes of a stream with what is known of them. */
@@ -159,6 +165,7 @@ export async function checkPrepared(model: StreamModel, stream: ByteStream): Pro
 		const gone = !listed.has(id) && !isStored;
 		const mayBeGone =
 			!known.promised ||
+			model.sealForced ||
 			state === "asked" ||
 			state === "aborting" ||
 			(state === "committing" && model.head > known.tail);
@@ -166,4 +173,5 @@ export async function checkPrepared(model: StreamModel, stream: ByteStream): Pro
 		known.state = listed.has(id) ? "prepared" : "decided";
 		known.promised = true;
 	}
+	model.sealForced = false;
 }

@@ -71,6 +71,8 @@ export class StreamModel {
 	readonly producers: Map<string, ProducerKnowledge> = new Map();
 	/** Writes in parts that were prepared, by their ids. */
 	readonly prepared: Map<string, PreparedKnowledge> = new Map();
+	/** A seal was forced in this life: it aborts what is prepared, also what is prepared while it does so. */
+	sealForced = false;
 	/** Commits of writes in parts that are under way. */
 	committing = 0;
 	readonly #log: Placed[] = [];
