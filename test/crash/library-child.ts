@@ -3,11 +3,15 @@
  * before it does and what it was promised (small letters) after that. Lines are written at once: what was said before
  * the death is known.
  *
+ *   opening                   before it opens the store
  *   o name head tail sealed   found when it opened the store       ready
  *   A name to / a name to     append    C name / c name   create   D name / d name   delete
  *   T name at / t name at     truncate  L name / l name   seal
+ *
+ * A further kind of work is a row in `works` here and, if it says new words, a row in `hearers` of store-line.ts.
  */
 import { writeSync } from "node:fs";
+import { flushCompileCache } from "node:module";
 import { type ByteStream, open, type Store } from "../../src/index.ts";
 import { numbers, patterned } from "../unit/log/pattern.ts";
 import { SCOPE } from "./scenarios.ts";
@@ -30,6 +34,22 @@ interface Target {
 	next: number;
 	sealed: boolean;
 }
+
+/** One kind of work: how often of a thousand times, from how many streams and up to how many, and what it does. */
+interface Work {
+	readonly share: number;
+	readonly from?: number;
+	readonly below?: number;
+	readonly run: (store: Store, target: Target) => Promise<unknown>;
+}
+
+const works: readonly Work[] = [
+	{ share: 12, below: 12, run: create },
+	{ share: 8, from: 4, run: remove },
+	{ share: 4, from: 4, run: seal },
+	{ share: 26, run: truncate },
+	{ share: 950, run: appends },
+];
 
 const WORKERS = 6;
 const plan = JSON.parse(process.argv[2] ?? "") as ChildPlan;
@@ -60,6 +80,11 @@ async function create(store: Store): Promise<void> {
 	targets.push({ name, number: mine, stream, next: 0, sealed: false });
 }
 
+async function appends(_store: Store, target: Target): Promise<void> {
+	const count = 1 + random(5);
+	await Promise.all(Array.from({ length: count }, () => append(target, sizeOf(random(100)))));
+}
+
 async function append(target: Target, bytes: number): Promise<void> {
 	await target.stream.open();
 	if (target.sealed) return;
@@ -71,7 +96,12 @@ async function append(target: Target, bytes: number): Promise<void> {
 	say("a", target.name, to);
 }
 
-async function truncate(target: Target): Promise<void> {
+function sizeOf(kind: number): number {
+	if (kind < 60) return 1 + random(200);
+	return kind < 90 ? 1 + random(8000) : 1 + random(102_400);
+}
+
+async function truncate(_store: Store, target: Target): Promise<void> {
 	const { tail } = (await target.stream.info()).shards[0] ?? { tail: 0 };
 	const at = random(tail + 1);
 	say("T", target.name, at);
@@ -79,7 +109,7 @@ async function truncate(target: Target): Promise<void> {
 	say("t", target.name, at);
 }
 
-async function seal(target: Target): Promise<void> {
+async function seal(_store: Store, target: Target): Promise<void> {
 	target.sealed = true;
 	say("L", target.name);
 	await target.stream.seal();
@@ -93,24 +123,27 @@ async function remove(store: Store, target: Target): Promise<void> {
 	say("d", target.name);
 }
 
-function sizeOf(kind: number): number {
-	if (kind < 60) return 1 + random(200);
-	return kind < 90 ? 1 + random(8000) : 1 + random(102_400);
+/** The kind of work that a number below a thousand stands for. */
+function workOf(drawn: number): Work {
+	let left = drawn;
+	const found = works.find(({ share }) => {
+		left -= share;
+		return left < 0;
+	});
+	if (found === undefined) throw new Error("the shares add up to less than a thousand");
+	return found;
 }
 
 /** Workers may take the same stream: a stream deleted under an append is a refusal like any other. */
 async function work(store: Store): Promise<void> {
 	for (;;) {
 		const target = targets[random(targets.length)];
-		const kind = random(1000);
-		if (target === undefined || (kind < 12 && targets.length < 12)) await create(store);
-		else if (kind < 20 && targets.length > 3) await remove(store, target);
-		else if (kind < 24 && targets.length > 3) await seal(target);
-		else if (kind < 50) await truncate(target);
-		else {
-			const count = 1 + random(5);
-			await Promise.all(Array.from({ length: count }, () => append(target, sizeOf(random(100)))));
+		if (target === undefined) {
+			await create(store);
+			continue;
 		}
+		const { run, from = 0, below = Number.POSITIVE_INFINITY } = workOf(random(1000));
+		if (targets.length >= from && targets.length < below) await run(store, target);
 	}
 }
 
@@ -123,8 +156,11 @@ async function workOn(store: Store): Promise<never> {
 	}
 }
 
+say("opening");
 const { durability, journalBytes } = plan;
 const store = await open(plan.folder, { durability, limits: { journalBytes } });
 await findStreams(store);
+// It never ends by itself, which is when Node would keep what it compiled for the next one.
+flushCompileCache();
 say("ready");
 await Promise.all(Array.from({ length: WORKERS }, () => workOn(store)));
