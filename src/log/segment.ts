@@ -41,10 +41,13 @@ export function newSegment(folder: string, streamId: Uint8Array, shard: number, 
 	return { ...unknown, base, path, tag, created: false, named: false, index: new SparseIndex() };
 }
 
-/** Describes a segment that stands in the folder; tag, size and index are found out at first use. */
+/**
+ * Describes a segment that stands in the folder; tag, size and index are found out at first use. Its name may be no more
+ * durable than that of a new one: a stream that nobody has open is opened and closed again by its retention.
+ */
 export function existingSegment(folder: string, base: number): Segment {
 	const path = join(folder, segmentName(base));
-	return { ...unknown, base, path, tag: undefined, created: true, named: true, index: undefined };
+	return { ...unknown, base, path, tag: undefined, created: true, named: false, index: undefined };
 }
 
 const unknown = {
