@@ -274,10 +274,8 @@ export class Committer {
 	): Promise<void> {
 		const { placement, ring } = this.#host;
 		const frames = placed.map(({ frame }) => frame);
-		const writing = placement.write(frames);
-		for (const one of placed) this.#stamp(one);
 		try {
-			await writing;
+			await placement.write(frames);
 		} catch (error) {
 			// Nothing of the round has been written: it goes through the journal whole.
 			await placement.undo(frames);
@@ -285,14 +283,11 @@ export class Committer {
 			throw new NotPlaced(error);
 		}
 		for (const frame of frames) frame.placed = true;
-		const both = [
-			this.#writer.write(
-				place,
-				parts.map((part) => bodyOfPlaced(part, placed)),
-				bytes,
-			),
-			placement.sync(frames),
-		];
+		const syncing = placement.sync(frames);
+		// Checksums take as long as the writing did; the sync takes longer, and nothing of it needs the processor.
+		for (const one of placed) this.#stamp(one);
+		const body = parts.map((part) => bodyOfPlaced(part, placed));
+		const both = [this.#writer.write(place, body, bytes), syncing];
 		for (const outcome of await Promise.allSettled(both)) if (outcome.status === "rejected") throw outcome.reason;
 	}
 

@@ -9,7 +9,7 @@
 import type { StreambedError } from "../core/errors.ts";
 import type { Flight, Producer } from "../core/producers.ts";
 import { type Completion, copyPayload, type Payload } from "../core/shard.ts";
-import { checksum, viewOf } from "./checksum.ts";
+import { checksum, checksumFar, viewOf } from "./checksum.ts";
 import { continuedEntryWord, producerEntryWord, tripleBytes, writeTriple } from "./entry-extension.ts";
 import {
 	ENTRY_BYTES,
@@ -239,13 +239,18 @@ export function stampFrame(frame: MemoryFrame, round: number): void {
 		entries: frame.type === FrameType.data ? frame.lengths.length : 0,
 		payloadBytes: frame.payloadBytes,
 		tableBytes: frame.tableBytes,
-		bodyCrc: checksum(chunk.bytes.subarray(frame.crcTo, end), frame.crc),
+		bodyCrc: bodyCrc(chunk.bytes.subarray(frame.crcTo, end), frame.crc),
 		units: frame.type === FrameType.data ? frame.payloadBytes : 0,
 		relative: frame.position - chunk.segment.base,
 		tag: chunk.segment.tag as number,
 		time: frame.time,
 		round,
 	});
+}
+
+/** A large payload was accepted too long ago to be near the processor. */
+function bodyCrc(rest: Uint8Array, before: number): number {
+	return rest.length < LATE_CHECKSUM_BYTES ? checksum(rest, before) : checksumFar(rest, before);
 }
 
 /** Calls `then` once the frame is durable or never will be. */
