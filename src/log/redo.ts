@@ -70,6 +70,8 @@ export class Redo {
 	readonly #folders = new Set<string>();
 	readonly #producers: ProducerRedo;
 	readonly #writes: GatheredWrites;
+	/** Folders of shards of which something is gathered. */
+	readonly #pending = new Set<string>();
 	/** Adopted files that were found nowhere, and the heads that rounds gave to shards, by their folders. */
 	readonly #missing: Missing[] = [];
 	readonly #heads = new Map<string, number>();
@@ -133,6 +135,7 @@ export class Redo {
 
 	/** Writes what was gathered of the rounds so far: their memory is needed no more. */
 	flush(): Promise<void> {
+		this.#pending.clear();
 		return this.#writes.flush();
 	}
 
@@ -278,6 +281,7 @@ export class Redo {
 		this.#segments.set(path, touched);
 		touched.end = Math.max(touched.end, envelope.fileOffset + wholeBytes);
 		this.#writes.add(path, envelope.fileOffset, envelope.body);
+		this.#pending.add(folder);
 		if (this.#writes.bytes >= GATHER_BYTES) await this.flush();
 		this.redoneBytes += envelope.body.length;
 	}
@@ -299,6 +303,8 @@ export class Redo {
 		this.#known.add(path);
 		if (!first) return true;
 		if (!there) {
+			// A reader that has stayed open takes a segment that another one follows for complete.
+			if (this.#pending.has(folder)) await this.flush();
 			await this.#disk.mkdir(folder);
 			const file = await this.#disk.open(path, "create");
 			await file.close();

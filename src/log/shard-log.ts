@@ -22,7 +22,7 @@ import { tripleBytes } from "./entry-extension.ts";
 import { FrameType, frameHeaderCrc, frameTimeAt, HeadReason, type ShardState } from "./frame.ts";
 import { exhausted, mismatch, outOfRange, sealedError, tooLarge, truncated } from "./log-errors.ts";
 import type { LogHost } from "./log-host.ts";
-import { EnvelopeKind, type RoundPart } from "./round.ts";
+import type { RoundPart } from "./round.ts";
 import type { Segment } from "./segment.ts";
 import { isGone } from "./segment-reader.ts";
 import type { ShardFiles, ShardTail } from "./shard-files.ts";
@@ -35,6 +35,7 @@ import {
 	flightBefore,
 	forgetWaiting,
 	frameEnd,
+	framePart,
 	type MemoryFrame,
 	memoryFrameBytes,
 	settleFailed,
@@ -251,20 +252,10 @@ export class ShardLog {
 		this.#time = Math.max(this.#time, now);
 		for (const frame of frames) {
 			frame.time = this.#time;
-			const { chunk } = frame;
 			const small = frame.payloadBytes < largeBytes;
 			if (small) stampFrame(frame, round);
-			parts.push({
-				kind: EnvelopeKind.frame,
-				shard: this.shard,
-				streamId: this.owner.id,
-				base: chunk.segment.base,
-				fileOffset: chunk.fileOffset + frame.at,
-				source: chunk.bytes,
-				from: frame.at,
-				to: frame.at + memoryFrameBytes(frame),
-				crc: small ? frameHeaderCrc(chunk.view, frame.at) : Number.NaN,
-			});
+			const crc = small ? frameHeaderCrc(frame.chunk.view, frame.at) : Number.NaN;
+			parts.push(framePart(frame, this.shard, this.owner.id, crc));
 		}
 		return frames;
 	}

@@ -115,6 +115,7 @@ export class ProducerUser {
 		await stream.open();
 		const refused: { readonly sequence: number; readonly gap: boolean }[] = [];
 		let fenced = false;
+		let unknown = false;
 		const waits = attempts.map(async (known) => {
 			const attempt = { ...known, called: this.#around.tick() };
 			// What is known to be there must not be found a second time.
@@ -131,6 +132,7 @@ export class ProducerUser {
 				producer.known = true;
 				producer.open = producer.open.filter(({ number }) => number !== attempt.number);
 			} catch (error) {
+				unknown ||= mayBeStored(error);
 				refused.push({ ...attempt, gap: StreambedError.is(error, "STREAMBED_PRODUCER_GAP") });
 				if (this.#refused(model, producer, attempt, error)) fenced = true;
 			}
@@ -148,7 +150,8 @@ export class ProducerUser {
 		refused.sort((a, b) => a.sequence - b.sequence);
 		if (refused[0]?.gap === true)
 			model.fail(`append ${refused[0].sequence} was refused as a gap, and all before are stored`);
-		if (producer.open.length > 0 && !fenced) this.#drop(producer);
+		// What may be stored keeps its numbers until a retry has told.
+		if (producer.open.length > 0 && !fenced && !unknown) this.#drop(producer);
 		return fenced;
 	}
 
