@@ -1,13 +1,13 @@
 /**
- * One project per folder of test/, in groups that run one after another: the quick ones, the long ones, and last what
- * starts programs as users do. Within a group two files run side by side, one for each of two cores.
+ * One project per folder of test/, in groups that run one after another: what is quick or waits, what takes
+ * long, and last what starts programs as users do. Within a group two files run side by side, one for each of two cores.
  */
 import { readdirSync } from "node:fs";
 import { defineConfig, type ViteUserConfig } from "vitest/config";
 
 /** Folders of the first groups; all others make up the last one. */
 const groups = [
-	["unit", "contract", "property"],
+	["unit", "contract", "property", "soak"],
 	["crash", "simulation"],
 ];
 const folders = readdirSync("test").filter((name) => name !== "fixtures");
