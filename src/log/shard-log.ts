@@ -20,6 +20,7 @@ import {
 } from "../core/shard.ts";
 import { tripleBytes } from "./entry-extension.ts";
 import { FrameType, frameHeaderCrc, frameTimeAt, HeadReason, type ShardState } from "./frame.ts";
+import { framePart } from "./frame-part.ts";
 import { exhausted, mismatch, outOfRange, sealedError, tooLarge, truncated } from "./log-errors.ts";
 import type { LogHost } from "./log-host.ts";
 import type { RoundPart } from "./round.ts";
@@ -35,7 +36,6 @@ import {
 	flightBefore,
 	forgetWaiting,
 	frameEnd,
-	framePart,
 	type MemoryFrame,
 	memoryFrameBytes,
 	settleFailed,

@@ -21,7 +21,6 @@ import {
 	STATE_BYTES,
 	writeFrameHeader,
 } from "./frame.ts";
-import { EnvelopeKind, type RoundPart } from "./round.ts";
 import type { Segment } from "./segment.ts";
 
 /**
@@ -252,14 +251,6 @@ export function stampFrame(frame: MemoryFrame, round: number): void {
 /** A large payload was accepted too long ago to be near the processor. */
 function bodyCrc(rest: Uint8Array, before: number): number {
 	return rest.length < LATE_CHECKSUM_BYTES ? checksum(rest, before) : checksumFar(rest, before);
-}
-
-/** The frame as a part of a round; its envelope holds this CRC. */
-export function framePart(frame: MemoryFrame, shard: number, streamId: Uint8Array, crc: number): RoundPart {
-	const { chunk, at } = frame;
-	const { base } = chunk.segment;
-	const place = { shard, streamId, base, fileOffset: chunk.fileOffset + at };
-	return { kind: EnvelopeKind.frame, ...place, source: chunk.bytes, from: at, to: at + memoryFrameBytes(frame), crc };
 }
 
 /** Calls `then` once the frame is durable or never will be. */
