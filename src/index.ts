@@ -17,8 +17,11 @@ export type { Location } from "./core/location.ts";
 export type { LastStored } from "./core/producer-window.ts";
 export type { ProducerTriple } from "./core/producers.ts";
 export type { Random } from "./core/random.ts";
+export type { RecordInput, StreamRecord } from "./core/record.ts";
+export { bytes, json, pair, type Serializer, utf8 } from "./core/serializer.ts";
 export type { StagedInfo, StagedState } from "./core/shard.ts";
 export type { Retention, StreamConfig, StreamKind, StreamOptions, StreamUpdate } from "./core/stream-config.ts";
+export type { StreamCut } from "./core/stream-cut.ts";
 export type { Disk, StoreLocker } from "./disk/disk.ts";
 export type {
 	Appended,
@@ -44,7 +47,14 @@ export type { CommitOptions, Multipart, MultipartOptions } from "./stream/multip
 export type { ReadableOptions, WritableOptions } from "./stream/node-streams.ts";
 export type { Producer } from "./stream/producer.ts";
 export type { ReadRangeOptions } from "./stream/read-range.ts";
-export type { ListOptions, Scope } from "./stream/scope.ts";
+export type { RecordAppended } from "./stream/record-append.ts";
+export type { RecordBatch } from "./stream/record-batch.ts";
+export type { RecordReadOptions } from "./stream/record-range.ts";
+export type { Behind, RecordReader } from "./stream/record-reader.ts";
+export type { RecordAppendOptions, RecordStream, RecordTruncation } from "./stream/record-stream.ts";
+export type { RecordTicket, RecordWritten } from "./stream/record-ticket.ts";
+export type { RecordWriter, RecordWriterOptions } from "./stream/record-writer.ts";
+export type { KindOption, ListOptions, Scope, StreamOf } from "./stream/scope.ts";
 export type { Store, StoreStatus } from "./stream/store.ts";
 export type { WriteTicket, Written } from "./stream/write-ticket.ts";
 
@@ -90,7 +100,7 @@ export async function open(url: string, options: OpenOptions = {}): Promise<Stor
 		await engine.close();
 		throw abortError(options.signal, `opening ${url}`);
 	}
-	return new Store(url, engine);
+	return new Store(url, engine, { clock: settings.clock, random: settings.random });
 }
 
 type Target = { readonly memory: true } | { readonly memory: false; readonly path: string };

@@ -59,9 +59,38 @@ export function resolveLimits(given: Partial<Limits> = {}): Limits {
 	return Object.freeze(limits as unknown as Limits);
 }
 
+/** Bytes that one append of so many records may have as stored; of a byte stream without a number. */
+export function appendLimit({ appendBytes }: Limits, records: number = 0): number {
+	return appendBytes + records * recordLimits.framingBytes;
+}
+
 /** Segment files: smallest, default and largest size in bytes. */
 export const segmentBytes: Readonly<{ min: number; default: number; max: number }> = Object.freeze({
 	min: 64 * KiB,
 	default: 64 * MiB,
 	max: 1024 * MiB,
+});
+
+/** Most shards of a record stream. */
+export const shardsMax: number = 4096;
+
+/** Bounds of what a record holds beside its value, and of the records in one append to one shard. */
+export const recordLimits: Readonly<{
+	/** Bytes of a key in UTF-8. */
+	keyBytes: number;
+	/** Headers of a record, and bytes of their names and texts. */
+	headers: number;
+	headerBytes: number;
+	clientInfoBytes: number;
+	/** Records that one append may bring to one shard. */
+	perAppend: number;
+	/** What a record may take beyond its value, key, headers (as stored) and client info. Engines allow it on top of `appendBytes`. */
+	framingBytes: number;
+}> = Object.freeze({
+	keyBytes: 4 * KiB,
+	headers: 128,
+	headerBytes: 64 * KiB,
+	clientInfoBytes: 64 * KiB,
+	perAppend: 1_000_000,
+	framingBytes: 32,
 });

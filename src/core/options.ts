@@ -1,4 +1,5 @@
 /** Checks of what users pass: unknown names get the nearest known one, wrong values say what was expected. */
+import { types } from "node:util";
 import { fail } from "./errors.ts";
 
 /** Throws STREAMBED_INVALID_OPTION if `given` has a key that is not in `known`, naming the nearest known one. */
@@ -61,4 +62,9 @@ export function describe(value: unknown): string {
 	if (typeof value === "string") return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
 	if (typeof value === "object" && value !== null) return Array.isArray(value) ? "an array" : "an object";
 	return String(value);
+}
+
+/** Tells whether a value is a Uint8Array (a Buffer is one), also one of another realm, as test frameworks have them. */
+export function isBytes(value: unknown): value is Uint8Array {
+	return value instanceof Uint8Array || types.isUint8Array(value);
 }

@@ -8,6 +8,7 @@
 import { fail, type StreambedError } from "./errors.ts";
 import { describe, rejectUnknown, requireInteger } from "./options.ts";
 import { type Answer, type LastStored, ProducerWindow } from "./producer-window.ts";
+import type { ShardPlace } from "./shard.ts";
 
 /** Which append this is: of which producer, in which of its lives, the how manyeth in that life, from 0. */
 export interface ProducerTriple {
@@ -48,6 +49,9 @@ const isNew: Verdict<never> = Object.freeze({ kind: "new" });
 export interface Flight<T> {
 	readonly producer: Producer<T>;
 	readonly epoch: number;
+	readonly shard: number;
+	/** Further places of its only append, in other shards. */
+	readonly others: readonly ShardPlace[] | undefined;
 	/** Sequence of the first one, and where it begins. */
 	readonly sequence: number;
 	readonly from: number;
@@ -56,6 +60,9 @@ export interface Flight<T> {
 	readonly entry: number;
 	count: number;
 	readonly by: T;
+	durable: boolean;
+	/** It stands for a further part of an append that another flight is. */
+	readonly part?: boolean;
 }
 
 /** State of one producer. */
@@ -101,7 +108,8 @@ export class Producer<T> {
 		let { from } = flight;
 		const entry = flight.entry + sequence - flight.sequence;
 		for (let index = flight.entry; index < entry; index++) from += flight.lengths[index] as number;
-		return { from, to: from + (flight.lengths[entry] as number), by: flight.by };
+		const { shard, others, by } = flight;
+		return { shard, from, to: from + (flight.lengths[entry] as number), others, by };
 	}
 
 	/** Accepts an append that begins a flight, which may get more. */
@@ -122,21 +130,25 @@ export class Producer<T> {
 		if (epoch > this.epoch) this.epoch = epoch;
 	}
 
-	/** The oldest flight is durable. */
-	settle({ epoch, sequence, from, lengths, entry, count }: Flight<T>, limit: number): void {
-		this.#flights.shift();
-		this.inFlight -= count;
-		this.window.addRun(epoch, sequence, from, lengths, entry, count, limit);
-		if (epoch > this.durableEpoch) this.durableEpoch = epoch;
+	/** A flight is durable. Those of one round are told of in any order; they count from the oldest one on. */
+	settle(flight: Flight<T>, limit: number): void {
+		flight.durable = true;
+		for (let next = this.#flights[0]; next?.durable === true; next = this.#flights[0]) {
+			const { epoch, sequence, lengths, entry, count } = next;
+			this.#flights.shift();
+			this.inFlight -= count;
+			this.window.addRun(epoch, sequence, next, lengths, entry, count, limit);
+			if (epoch > this.durableEpoch) this.durableEpoch = epoch;
+		}
 	}
 
 	/** Adds an append of which a journal or a file tells, unless it is known. */
-	redo(epoch: number, sequence: number, from: number, to: number, limit: number): void {
+	redo(epoch: number, sequence: number, answer: Answer, limit: number): void {
 		if (!this.window.reaches(epoch, sequence)) {
-			this.window.add(epoch, sequence, from, to, limit);
+			this.window.add(epoch, sequence, answer, limit);
 			this.#lastEpoch = epoch;
 			this.#next = sequence + 1;
-		}
+		} else this.window.join(epoch, sequence, answer);
 		if (epoch > this.durableEpoch) this.durableEpoch = epoch;
 		if (epoch > this.epoch) this.epoch = epoch;
 	}
@@ -194,16 +206,17 @@ export class Producers<T> {
 	}
 
 	/** Notes an append that was found to be new, as a flight of its own. */
-	accept({ id, epoch, sequence }: ProducerTriple, from: number, to: number, by: T): Flight<T> {
+	accept({ id, epoch, sequence }: ProducerTriple, { shard, from, to, others }: Answer, by: T): Flight<T> {
 		const producer = this.get(id);
-		const flight = { producer, epoch, sequence, from, lengths: [to - from], entry: 0, count: 1, by };
+		const lengths = [to - from];
+		const flight = { producer, epoch, sequence, shard, from, others, lengths, entry: 0, count: 1, by, durable: false };
 		producer.begin(flight);
 		return flight;
 	}
 
-	/** A flight is durable; they are told of in their order. */
+	/** A flight is durable. */
 	settle(flight: Flight<T>): void {
-		flight.producer.settle(flight, this.#windowMax);
+		if (flight.part !== true) flight.producer.settle(flight, this.#windowMax);
 	}
 
 	/** Whatever is not durable is as if it had never been accepted. */
@@ -233,9 +246,19 @@ export class Producers<T> {
 		return true;
 	}
 
-	/** Adds what a journal holds, unless it is known already. */
-	redo(id: string, epoch: number, sequence: number, from: number, to: number): void {
-		this.get(id).redo(epoch, sequence, from, to, this.#windowMax);
+	/**
+	 * Adds what a journal holds, unless it is known already; appends of one producer in their order. The places of one append
+	 * follow on one another.
+	 */
+	redo(id: string, epoch: number, sequence: number, answer: Answer): void {
+		this.get(id).redo(epoch, sequence, answer, this.#windowMax);
+	}
+
+	/** Where an append has gone, as far as that is known. */
+	placesOf({ id, epoch, sequence }: ProducerTriple): readonly ShardPlace[] | undefined {
+		const producer = this.#find(id);
+		const answer = producer?.find(epoch, sequence) ?? producer?.window.find(epoch, sequence);
+		return answer === undefined || Number.isNaN(answer.from) ? undefined : [answer, ...(answer.others ?? [])];
 	}
 
 	/** The state of a producer, which is made if it is not known. */

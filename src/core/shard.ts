@@ -8,14 +8,24 @@ export interface SubmitOptions {
 	readonly expect?: number | undefined;
 	/** Which append of which producer it is; it must not be empty then. */
 	readonly producer?: ProducerTriple | undefined;
+	/** How many records the payload holds, at least one; in a byte stream left out: units are bytes. */
+	readonly units?: number | undefined;
 }
 
-/** What one append stores: one array, or several that become one entry. */
-export type Payload = Uint8Array | readonly Uint8Array[];
+/** Something that can write itself into memory. */
+export interface PayloadSource {
+	readonly bytes: number;
+	/** Writes exactly `bytes` bytes at `at`. */
+	copyTo(target: Uint8Array, at: number): void;
+}
+
+/** What one append stores: one array, or several that become one entry, or something that writes itself. */
+export type Payload = Uint8Array | readonly Uint8Array[] | PayloadSource;
 
 /** Bytes of a payload. */
 export function payloadLength(payload: Payload): number {
 	if (payload instanceof Uint8Array) return payload.length;
+	if ("bytes" in payload) return payload.bytes;
 	let bytes = 0;
 	for (const part of payload) bytes += part.length;
 	return bytes;
@@ -25,6 +35,10 @@ export function payloadLength(payload: Payload): number {
 export function copyPayload(payload: Payload, target: Uint8Array, at: number): void {
 	if (payload instanceof Uint8Array) {
 		target.set(payload, at);
+		return;
+	}
+	if ("bytes" in payload) {
+		payload.copyTo(target, at);
 		return;
 	}
 	let to = at;
@@ -38,10 +52,33 @@ export function copyPayload(payload: Payload, target: Uint8Array, at: number): v
 export interface Completion {
 	/**
 	 * It is durable and visible: units `from` to `to`, exclusive; stored before by an earlier try if `duplicate`: then
-	 * both are NaN where it is no longer known.
+	 * both are NaN where it is no longer known. `time` is its ingestion time; NaN of what was stored before.
 	 */
-	done(from: number, to: number, duplicate: boolean): void;
+	done(from: number, to: number, duplicate: boolean, time: number): void;
 	/** It was refused, or the outcome is unknown; `error` says which. */
+	fail(error: unknown): void;
+}
+
+/** One of several appends that are stored together. */
+export interface ShardAppend {
+	readonly shard: number;
+	readonly payload: Payload;
+	readonly expect?: number | undefined;
+	readonly units: number;
+}
+
+/** Units of a shard. */
+export interface ShardPlace {
+	readonly shard: number;
+	readonly from: number;
+	readonly to: number;
+}
+
+/** Hears how appends went that were submitted together. */
+export interface TogetherCompletion {
+	/** They are durable and visible, by shard in the order given; those of an earlier try if `duplicate`. `time` as in {@link Completion}. */
+	done(places: readonly ShardPlace[], duplicate: boolean, time: number): void;
+	/** None is stored, or the outcome is unknown; `error` says which. */
 	fail(error: unknown): void;
 }
 
@@ -75,10 +112,15 @@ export type ReadResult =
 	| { readonly kind: "nothing"; readonly tail: number }
 	| { readonly kind: "end"; readonly tail: number };
 
-/** Contiguous bytes that became durable at the same time. Runs of one result follow on one another. */
+/**
+ * What became durable at the same time: contiguous bytes, or whole records. Runs of one result follow on one another. In a
+ * record stream a run begins with an append, which may be before the position that was asked for, and is a whole frame from there on.
+ */
 export interface Run {
-	/** Position of the first byte. */
+	/** Position of the first byte, or of the first record. */
 	readonly offset: number;
+	/** Records in it; left out in a byte stream. */
+	readonly units?: number;
 	/** Ingestion time, milliseconds since 1970. */
 	readonly time: number;
 	/** A view of memory that never changes; keeping it keeps up to some MiB alive, so copy small pieces you keep. */

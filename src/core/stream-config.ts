@@ -1,6 +1,6 @@
 /** What a stream is made with: kind, shards, retention, segment size, tags. */
 import { fail } from "./errors.ts";
-import { segmentBytes as segmentRange } from "./limits.ts";
+import { segmentBytes as segmentRange, shardsMax } from "./limits.ts";
 import { describe, rejectUnknown, requireInteger } from "./options.ts";
 
 /** `bytes`: raw bytes; `records`: keyed records. Fixed at creation. */
@@ -22,7 +22,7 @@ export interface Retention {
 /** Configuration of a stream as it is stored; complete. */
 export interface StreamConfig {
 	readonly kind: StreamKind;
-	/** Number of shards; 1 for byte streams. */
+	/** Number of shards, 1 to 4,096; 1 for byte streams. */
 	readonly shards: number;
 	readonly retention: Retention;
 	/** Size at which a segment file is closed and the next one begun, 64 KiB to 1 GiB. Default 64 MiB. */
@@ -34,8 +34,8 @@ export interface StreamConfig {
 /** Configuration as given to `create` and `ensure`; all of it is optional. */
 export type StreamOptions = Partial<StreamConfig>;
 
-/** What `update` can change; `tags` replaces all tags. */
-export type StreamUpdate = Partial<Pick<StreamConfig, "retention" | "segmentBytes" | "tags">>;
+/** What `update` can change: `tags` replaces all tags, `shards` of a record stream may grow and never shrink. */
+export type StreamUpdate = Partial<Pick<StreamConfig, "shards" | "retention" | "segmentBytes" | "tags">>;
 
 /** Completes and checks a configuration given by a user. */
 export function resolveStreamConfig(given: StreamOptions = {}): StreamConfig {
@@ -44,7 +44,7 @@ export function resolveStreamConfig(given: StreamOptions = {}): StreamConfig {
 	if (kind !== "bytes" && kind !== "records") {
 		throw fail("INVALID_OPTION", `kind must be "bytes" or "records", not ${describe(kind)}`);
 	}
-	const shards = requireInteger(given.shards ?? 1, "shards", 1, 65_536);
+	const shards = requireInteger(given.shards ?? 1, "shards", 1, shardsMax);
 	if (kind === "bytes" && shards !== 1) {
 		throw fail("INVALID_OPTION", `a byte stream has exactly one shard, not ${shards}`, {
 			hint: 'Shards are for streams of kind "records".',
@@ -61,13 +61,28 @@ export function resolveStreamConfig(given: StreamOptions = {}): StreamConfig {
 
 /** Checks an update and returns the configuration that follows from it. */
 export function applyUpdate(config: StreamConfig, change: StreamUpdate): StreamConfig {
-	rejectUnknown(change, ["retention", "segmentBytes", "tags"], "the update (kind and shards are fixed)");
+	rejectUnknown(change, ["shards", "retention", "segmentBytes", "tags"], "the update (the kind is fixed)");
 	return {
 		...config,
+		...(change.shards === undefined ? {} : { shards: checkGrowth(config, change.shards) }),
 		...(change.retention === undefined ? {} : { retention: checkRetention(change.retention) }),
 		...(change.segmentBytes === undefined ? {} : { segmentBytes: checkSegmentBytes(change.segmentBytes) }),
 		...(change.tags === undefined ? {} : { tags: checkTags(change.tags) }),
 	};
+}
+
+function checkGrowth({ kind, shards }: StreamConfig, given: unknown): number {
+	const wanted = requireInteger(given, "shards", 1, shardsMax);
+	if (wanted === shards) return shards;
+	if (kind === "bytes") {
+		throw fail("INVALID_OPTION", `a byte stream has exactly one shard, not ${wanted}`, {
+			hint: 'Shards are for streams of kind "records".',
+		});
+	}
+	if (wanted > shards) return wanted;
+	throw fail("INVALID_OPTION", `a stream of ${shards} shards never shrinks: it cannot have ${wanted}`, {
+		details: { option: "shards", shards },
+	});
 }
 
 /** Tells whether two configurations are equal, tags in any order. */

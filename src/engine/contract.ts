@@ -8,18 +8,22 @@
  */
 import type { PositionQuery } from "../core/location.ts";
 import type { StreamAddress } from "../core/names.ts";
-import type { TakenEpoch } from "../core/producers.ts";
+import type { ProducerTriple, TakenEpoch } from "../core/producers.ts";
 import type {
 	Completion,
 	Payload,
 	ReadOptions,
 	ReadResult,
 	RecoveryReport,
+	ShardAppend,
 	ShardBounds,
+	ShardPlace,
 	StagedInfo,
 	SubmitOptions,
+	TogetherCompletion,
 } from "../core/shard.ts";
 import type { StreamConfig, StreamKind, StreamUpdate } from "../core/stream-config.ts";
+import type { StreamLayout } from "../core/stream-layout.ts";
 import type { Durability, Manifest } from "./manifest.ts";
 
 export type * from "../core/shard.ts";
@@ -113,8 +117,29 @@ export interface EngineStream {
 	readonly id: string;
 	readonly kind: StreamKind;
 	info(): Promise<StreamInfo>;
-	/** One of its shards, from 0. */
+	/** One of its shards, from 0. Costs nothing before its first record. */
 	shard(index: number): EngineShard;
+	/** How many shards it has, and how it came to them, as it is now. */
+	readonly layout: StreamLayout;
+	/** There while the stream grows: who chooses a shard waits for it first, and then looks at {@link layout}. */
+	readonly growing: Promise<void> | undefined;
+	/** Resolves once the stream has more than so many shards; rejects on deletion, close or abort. */
+	grown(shards: number, signal?: AbortSignal): Promise<void>;
+	/** Bounds of all shards at one moment, between two rounds. */
+	bounds(): Promise<readonly ShardBounds[]>;
+	/** Freezes the tails of all shards, also of those that have nothing. Idempotent. */
+	seal(): Promise<void>;
+	/**
+	 * Hands over appends to several shards that are one: all are stored, in one round, or none. At most one of each shard.
+	 * Everything else is as in {@link EngineShard.submit}; together they may hold what one append may.
+	 */
+	submitTogether(
+		parts: readonly ShardAppend[],
+		producer: ProducerTriple | undefined,
+		completion: TogetherCompletion,
+	): void;
+	/** Where a producer's append has gone, if it is known: a retry goes there, wherever it would be routed by now. */
+	placesOf(producer: ProducerTriple): readonly ShardPlace[] | undefined;
 	/**
 	 * Begins a new life of a producer, durably: appends that name a lower epoch are FENCED from then on. Resolves once
 	 * those accepted before are stored, and tells the last of them.
@@ -141,8 +166,8 @@ export interface EngineShard {
 	/** Resolves a location; `position` passes if it lies between head and tail. @throws TRUNCATED, OUT_OF_RANGE */
 	locate(query: PositionQuery): Promise<number>;
 	/**
-	 * Reads what is there from `position` on: at least one byte, at most about `maxBytes`; never waits for appends.
-	 * With `borders`, runs say where appends end.
+	 * Reads what is there from `position` on: at least one byte or record, at most about `maxBytes`; never waits for appends.
+	 * With `borders`, runs of a byte stream say where appends end.
 	 * @throws TRUNCATED{head}, OUT_OF_RANGE{tail}, CORRUPT{path,offset,validAfter}
 	 */
 	read(position: number, maxBytes: number, options?: ReadOptions): Promise<ReadResult>;

@@ -14,14 +14,12 @@ import { placedBody, placedBodyBytes } from "./placed-body.ts";
 import type { Placement } from "./placement.ts";
 import type { Ring, RingPlace } from "./ring.ts";
 import { EnvelopeKind, type RoundPart, roundBytes } from "./round.ts";
+import { type Large, RoundFrames, type Taken } from "./round-frames.ts";
 import { RoundPacing } from "./round-pacing.ts";
 import { type CommitStart, RoundWriter } from "./round-writer.ts";
 import type { ShardLog } from "./shard-log.ts";
 import type { StreamLog } from "./stream-log.ts";
-import { type MemoryFrame, memoryFrameBytes, stampFrame } from "./tail-memory.ts";
-
-/** A round is closed at so many bytes of frames, unless one frame alone is larger. */
-const ROUND_TARGET_BYTES = 8 * 1024 * 1024;
+import { memoryFrameBytes, stampFrame } from "./tail-memory.ts";
 
 /** A change that is no frame: a stream created or deleted, an epoch taken, staged files adopted. */
 export interface Action {
@@ -35,12 +33,6 @@ export interface Action {
 	readonly shard?: number | undefined;
 	done(): void;
 	fail(error: unknown): void;
-}
-
-/** Frames of one shard in a round. */
-export interface Taken {
-	readonly shard: ShardLog;
-	readonly frames: readonly MemoryFrame[];
 }
 
 /** What the committer needs of its store. */
@@ -68,12 +60,6 @@ export interface CommitCounters {
 	rounds: number;
 	appends: number;
 	appendedBytes: number;
-}
-
-/** A frame with a large payload, not stamped until its round begins. */
-interface Large {
-	readonly frame: MemoryFrame;
-	readonly part: RoundPart;
 }
 
 /** A group of changes on its way through the ring. */
@@ -221,8 +207,9 @@ export class Committer {
 			if (this.#stopped) throw new Error("stopped");
 			if (full === undefined) continue;
 			this.#round = undefined;
-			const shards = round.taken.map(({ shard }) => shard);
-			this.#refuse(shards, round.actions, full);
+			// With what waits for a later round: appends of several shards may be one.
+			const shards = new Set([...round.taken.map(({ shard }) => shard), ...this.#shards]);
+			this.#refuse([...shards], round.actions, full);
 			return false;
 		}
 		return true;
@@ -301,31 +288,17 @@ export class Committer {
 	/** Nothing of this was written anywhere, and nothing will be. */
 	#refuse(shards: readonly ShardLog[], actions: readonly Action[], error: StreambedError): void {
 		for (const shard of shards) this.#shards.delete(shard);
-		for (const shard of shards) shard.takeBack(error);
+		// All of them before anybody is told: what hangs together over shards is taken back together.
+		const tell = shards.map((shard) => shard.takeBack(error));
+		for (const each of tell) each();
 		for (const action of actions) action.fail(error);
 	}
 
 	/** Makes a round of what waits. */
 	#take(): Round | undefined {
-		const frames: RoundPart[] = [];
-		const taken: Taken[] = [];
-		const now = this.#host.clock.now();
-		let budget = ROUND_TARGET_BYTES;
-		let payload = 0;
-		const large: Large[] = [];
-		const { leastBytes } = this.#host.placement;
-		for (const shard of this.#shards) {
-			if (budget <= 0) break;
-			const before = frames.length;
-			const taking = shard.takeFrames(this.#writer.number, now, budget, leastBytes, frames);
-			for (const [index, frame] of taking.entries()) {
-				budget -= memoryFrameBytes(frame);
-				if (frame.state === undefined) payload += frame.payloadBytes;
-				if (frame.payloadBytes >= leastBytes) large.push({ frame, part: frames[before + index] as RoundPart });
-			}
-			if (taking.length > 0) taken.push({ shard, frames: taking });
-			if (!shard.memory.waiting) this.#shards.delete(shard);
-		}
+		const round = new RoundFrames(this.#writer.number, this.#host.clock.now(), this.#host.placement);
+		round.take(this.#shards);
+		const { taken, parts: frames, large, payload } = round;
 		const actions = this.#actions.splice(0);
 		if (frames.length === 0 && actions.length === 0) return undefined;
 		this.#round = { taken, frames, large, actions, payload, bytes: 0, began: 0, written: undefined };

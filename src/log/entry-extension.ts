@@ -5,6 +5,7 @@ import { ENTRY_BYTES, FRAME_HEADER_BYTES, type FrameHeader } from "./frame.ts";
 
 /** Flags of an entry: the highest byte of its second word. */
 const FLAG_SHIFT = 24;
+const UNITS_MASK = 0xff_ffff;
 const PRODUCER = 1;
 const EVENT_TIME = 2;
 const CONTINUED = 4;
@@ -52,8 +53,9 @@ export function visitTriples(bytes: Uint8Array, at: number, header: FrameHeader,
 	/** Of the entry before; NaN if it has none. */
 	let sequence = Number.NaN;
 	for (let entry = table; entry < table + header.entries * ENTRY_BYTES; entry += ENTRY_BYTES) {
-		const to = from + view.getUint32(entry, true);
-		const flags = view.getUint8(entry + 7);
+		const word = view.getUint32(entry + 4, true);
+		const to = from + (word & UNITS_MASK || view.getUint32(entry, true));
+		const flags = word >>> FLAG_SHIFT;
 		if ((flags & PRODUCER) !== 0) {
 			const found = tripleAt(bytes, view, extension, end);
 			if (found === undefined) return;

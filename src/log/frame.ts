@@ -74,6 +74,15 @@ export function framePayloadAt(view: DataView, at: number): number {
 	return view.getUint32(at + 16, true);
 }
 
+/** Number of entries, and of units, of the frame whose checked header stands at `at`. */
+export function frameEntriesAt(view: DataView, at: number): number {
+	return view.getUint32(at + 12, true);
+}
+
+export function frameUnitsAt(view: DataView, at: number): number {
+	return view.getUint32(at + 28, true);
+}
+
 /** Ingestion time of the frame whose checked header stands at `at`. */
 export function frameTimeAt(view: DataView, at: number): number {
 	return readU64(view, at + 40);

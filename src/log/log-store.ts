@@ -1,10 +1,3 @@
-/**
- * A store that this process owns: journal, shards, write-behind, checkpoints, and the state of the whole.
- *
- * States: open → (stopped) → closing → closed. Stopped means that a write or sync of the journal failed, a checkpoint's
- * sync failed, or the folder is no longer ours: nothing is written any more, what was durable can be read.
- */
-import { join } from "node:path/posix";
 import type { Clock } from "../core/clock.ts";
 import type { ClockStep } from "../core/clock-watch.ts";
 import { fail, type StreambedError } from "../core/errors.ts";
@@ -17,7 +10,7 @@ import type { CheckpointFile } from "./checkpoint-file.ts";
 import { Checkpointer, type CheckpointHost } from "./checkpointer.ts";
 import { checksum } from "./checksum.ts";
 import { readClockStep } from "./clock-step.ts";
-import { type CommitHost, Committer, type Taken } from "./committer.ts";
+import { type CommitHost, Committer } from "./committer.ts";
 import { ioError } from "./corruption.ts";
 import { FilePool } from "./file-pool.ts";
 import { FolderWatch } from "./folder-watch.ts";
@@ -34,14 +27,15 @@ import { Reserve, type ReserveHost } from "./reserve.ts";
 import { Retention, type RetentionHost } from "./retention.ts";
 import { Ring } from "./ring.ts";
 import { EnvelopeKind } from "./round.ts";
+import type { Taken } from "./round-frames.ts";
 import { isGone, SegmentReader } from "./segment-reader.ts";
-import { ShardFiles } from "./shard-files.ts";
-import { ShardLog } from "./shard-log.ts";
+import type { ShardLog } from "./shard-log.ts";
 import type { StagedWriteHost } from "./staged-write.ts";
 import { Staging } from "./staging.ts";
 import type { StoreIdentity } from "./store-folder.ts";
 import { type FolderHost, StreamFolders } from "./stream-folders.ts";
 import { type StreamDescription, StreamLog } from "./stream-log.ts";
+import { openShard } from "./stream-shards.ts";
 import { TailCache } from "./tail-cache.ts";
 import { WriteBehind, type WriteBehindHost } from "./write-behind.ts";
 
@@ -224,26 +218,10 @@ export class LogStore
 		const key = `${formatUuid(stream.id)}/${number}`;
 		let opening = this.#opening.get(key);
 		if (opening === undefined) {
-			opening = this.#openShard(stream, number).finally(() => this.#opening.delete(key));
+			opening = openShard(this, stream, number).finally(() => this.#opening.delete(key));
 			this.#opening.set(key, opening);
 		}
 		return opening;
-	}
-
-	async #openShard(stream: StreamLog, number: number): Promise<ShardLog> {
-		const files = new ShardFiles(this.disk, this.reader, join(stream.path, String(number)), stream.ids, number);
-		for (const leftover of await files.list()) await this.disk.unlink(leftover);
-		const found = await files.openTail();
-		await stream.producers.load(this.disk, stream.path, stream.id);
-		const shard = new ShardLog(this, stream, number, files, found);
-		if (found.damage === undefined) {
-			await this.retention.sweep(shard);
-			// Before anybody appends, so that what comes is not in one segment with what is old.
-			await this.retention.examine(shard);
-		}
-		await this.staging.load(stream, shard);
-		stream.shards.set(number, shard);
-		return shard;
 	}
 
 	/** Deletes a stream: committed, then removed from the disk. */
@@ -270,6 +248,7 @@ export class LogStore
 		stream.deleted = error;
 		this.#streams.delete(formatUuid(stream.id));
 		for (const shard of stream.shards.values()) shard.drop(error);
+		stream.growth.endWaits(error);
 		this.staging.forget(stream.shards.values());
 		this.reader.blocks.forget(`${stream.path}/`);
 		for (const pool of [this.files, this.stagedFiles]) pool.forgetBelow(stream.path).catch(() => {});
@@ -465,6 +444,7 @@ export class LogStore
 				shard.abandon(nothing);
 				shard.endWaits(this.#stopped);
 			}
+			stream.growth.endWaits(this.#stopped);
 		}
 		this.admission.flush();
 		return this.#stopped;
@@ -480,6 +460,7 @@ export class LogStore
 		await this.committer.idle();
 		for (const stream of this.#streams.values()) {
 			for (const shard of stream.shards.values()) shard.endWaits(closedError());
+			stream.growth.endWaits(closedError());
 		}
 		try {
 			await this.checkpointer.stop();

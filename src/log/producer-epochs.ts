@@ -5,7 +5,6 @@ import { formatUuid } from "../core/random.ts";
 import { readU64, viewOf, writeU64 } from "./checksum.ts";
 import type { ProducerFiles } from "./producer-files.ts";
 import { EnvelopeKind } from "./round.ts";
-import type { ShardLog } from "./shard-log.ts";
 import type { StreamLog } from "./stream-log.ts";
 
 const ID_AT = 9;
@@ -25,18 +24,18 @@ export interface EpochHost {
 }
 
 /** Takes the next epoch of a producer, durably. @throws STOPPED, DISK_FULL, CORRUPT, NOT_FOUND, LIMIT_EXCEEDED */
-export async function takeEpoch(host: EpochHost, stream: StreamLog, shard: ShardLog, id: string): Promise<TakenEpoch> {
+export async function takeEpoch(host: EpochHost, stream: StreamLog, id: string): Promise<TakenEpoch> {
 	for (;;) {
 		const refusal = stream.deleted ?? host.refusal() ?? stream.producers.damage;
 		if (refusal !== undefined) throw refusal;
 		const { table } = stream.producers;
 		const epoch = table.reserve(id);
-		let settled: Promise<void> | undefined;
+		let settled: Promise<unknown> | undefined;
 		const committed = (): void => {
 			host.producerFiles.note(stream);
 			if (!table.take(id, epoch)) return;
 			// From here on older epochs are fenced; what they had accepted before is still on its way.
-			settled = shard.accepted();
+			settled = Promise.all([...stream.shards.values()].map((shard) => shard.accepted()));
 			settled.catch(() => {});
 		};
 		const body = encodeEpoch(id, epoch, stream.folder);

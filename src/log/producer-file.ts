@@ -17,13 +17,17 @@ const HEADER_BYTES = 64;
 const ID_AT = 17;
 const RUN_BYTES = 24;
 const ANSWER_BYTES = 16;
+/** Answers with their shard, and how many further places of the same append follow; written where any needs it. */
+const WIDE_AT = 36;
+const WIDE_BYTES = 24;
 
 /** Encodes all that is durable. */
 export function encodeProducers(streamId: Uint8Array, producers: Producers<unknown>): Uint8Array {
 	const durable = [...producers.all].filter(({ durableEpoch }) => durableEpoch >= 0);
+	const wide = durable.some(({ window }) => window.isWide);
 	const sizes = durable.map(({ idBytes, window }) => {
 		const head = padded(ID_AT + idBytes.length);
-		return head + window.runs.length * RUN_BYTES + window.count * ANSWER_BYTES;
+		return head + window.runs.length * RUN_BYTES + window.places * (wide ? WIDE_BYTES : ANSWER_BYTES);
 	});
 	const bytes = new Uint8Array(sizes.reduce((sum, size) => sum + size, HEADER_BYTES));
 	const view = viewOf(bytes);
@@ -31,9 +35,10 @@ export function encodeProducers(streamId: Uint8Array, producers: Producers<unkno
 	view.setUint16(12, VERSION, true);
 	bytes.set(streamId, 16);
 	view.setUint32(32, durable.length, true);
+	view.setUint8(WIDE_AT, wide ? 1 : 0);
 	let at = HEADER_BYTES;
 	for (const [index, producer] of durable.entries()) {
-		encodeProducer(bytes, view, at, producer);
+		encodeProducer(bytes, view, at, producer, wide);
 		at += sizes[index] as number;
 	}
 	view.setUint32(8, checksum(bytes.subarray(12)), true);
@@ -45,10 +50,11 @@ function encodeProducer(
 	view: DataView,
 	start: number,
 	{ idBytes, durableEpoch, window }: Producer<unknown>,
+	wide: boolean,
 ): void {
 	writeU64(view, start, durableEpoch);
 	view.setUint32(start + 8, window.runs.length, true);
-	view.setUint32(start + 12, window.count, true);
+	view.setUint32(start + 12, window.places, true);
 	view.setUint8(start + 16, idBytes.length);
 	bytes.set(idBytes, start + ID_AT);
 	let at = start + padded(ID_AT + idBytes.length);
@@ -59,10 +65,15 @@ function encodeProducer(
 		at += RUN_BYTES;
 	}
 	for (let index = 0; index < window.count; index++) {
-		const { from, to } = window.at(index);
-		writeU64(view, at, from);
-		writeU64(view, at + 8, to);
-		at += ANSWER_BYTES;
+		const answer = window.at(index);
+		const others = answer.others ?? [];
+		for (const [number, { from, to, shard }] of [answer, ...others].entries()) {
+			writeU64(view, at, from);
+			writeU64(view, at + 8, to);
+			if (wide) view.setUint32(at + 16, shard, true);
+			if (wide) view.setUint32(at + 20, others.length - number, true);
+			at += wide ? WIDE_BYTES : ANSWER_BYTES;
+		}
 	}
 }
 
@@ -102,7 +113,7 @@ export function decodeProducers(
 	if (streamId !== undefined && Buffer.compare(bytes.subarray(16, 32), streamId) !== 0) return;
 	let at = HEADER_BYTES;
 	for (let left = view.getUint32(32, true); left > 0; left--) {
-		const next = decodeProducer(bytes, view, at, producers);
+		const next = decodeProducer(bytes, view, at, producers, view.getUint8(WIDE_AT) === 1);
 		if (next === undefined) throw damaged(path);
 		at = next;
 	}
@@ -115,14 +126,16 @@ function decodeProducer(
 	view: DataView,
 	start: number,
 	producers: Producers<unknown>,
+	wide: boolean,
 ): number | undefined {
+	const answerBytes = wide ? WIDE_BYTES : ANSWER_BYTES;
 	if (start + ID_AT > bytes.length) return undefined;
 	const runs = view.getUint32(start + 8, true);
 	const answers = view.getUint32(start + 12, true);
 	const idBytes = view.getUint8(start + 16);
 	const runsAt = start + padded(ID_AT + idBytes);
 	let at = runsAt + runs * RUN_BYTES;
-	const end = at + answers * ANSWER_BYTES;
+	const end = at + answers * answerBytes;
 	if (end > bytes.length) return undefined;
 	const id = new TextDecoder().decode(bytes.subarray(start + ID_AT, start + ID_AT + idBytes));
 	const taken = readU64(view, start);
@@ -130,10 +143,14 @@ function decodeProducer(
 		const epoch = readU64(view, run);
 		const first = readU64(view, run + 8);
 		const count = readU64(view, run + 16);
-		if (Number.isNaN(epoch + first + count) || at + count * ANSWER_BYTES > end) return undefined;
+		if (Number.isNaN(epoch + first + count) || at + count * answerBytes > end) return undefined;
 		for (let index = 0; index < count; index++) {
-			producers.redo(id, epoch, first + index, readU64(view, at), readU64(view, at + 8));
-			at += ANSWER_BYTES;
+			for (let more = 1; more > 0 && at < end; more--) {
+				const shard = wide ? view.getUint32(at + 16, true) : 0;
+				producers.redo(id, epoch, first + index, { shard, from: readU64(view, at), to: readU64(view, at + 8) });
+				if (wide) more = view.getUint32(at + 20, true) + 1;
+				at += answerBytes;
+			}
 		}
 	}
 	if (Number.isNaN(taken) || at !== end) return undefined;

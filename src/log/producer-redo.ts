@@ -2,37 +2,59 @@
 import { join } from "node:path/posix";
 import { Producers } from "../core/producers.ts";
 import { parseUuid } from "../core/random.ts";
+import type { ShardPlace } from "../core/shard.ts";
 import type { Disk } from "../disk/disk.ts";
 import { visitTriples } from "./entry-extension.ts";
 import { ENTRY_BYTES, type FrameHeader } from "./frame.ts";
 import { encodeProducers, loadProducers, PRODUCERS_FILE } from "./producer-file.ts";
+import type { Envelope } from "./round.ts";
 import { isGone } from "./segment-reader.ts";
 import { replaceFile, type StreamFolder } from "./stream-folder.ts";
+
+/** An append in the round that is being redone. */
+interface Met {
+	readonly producers: Producers<unknown>;
+	readonly id: string;
+	readonly epoch: number;
+	readonly sequence: number;
+	readonly answer: ShardPlace;
+}
 
 /** Producers of the streams that one redo meets, by stream id. */
 export class ProducerRedo {
 	readonly #disk: Disk;
 	readonly #streams: string;
 	readonly #met = new Map<string, Promise<Producers<unknown> | undefined>>();
+	readonly #round: Met[] = [];
 
 	constructor(disk: Disk, streams: string) {
 		this.#disk = disk;
 		this.#streams = streams;
 	}
 
-	/** Adds the appends of a checked frame, which may lack its payload. */
+	/** Adds the appends of a checked frame of a shard, which may lack its payload; those of a record stream once the round has ended. */
 	async frame(
 		place: StreamFolder,
-		base: number,
+		{ base, shard }: Pick<Envelope, "base" | "shard">,
 		{ bytes, header }: { readonly bytes: Uint8Array; readonly header: FrameHeader },
 	): Promise<void> {
 		if (header.tableBytes === header.entries * ENTRY_BYTES) return;
 		const producers = await this.#of(place);
 		if (producers === undefined) return;
 		const start = base + header.relative;
-		visitTriples(bytes, 0, header, (id, epoch, sequence, from, to) =>
-			producers.redo(id, epoch, sequence, start + from, start + to),
-		);
+		visitTriples(bytes, 0, header, (id, epoch, sequence, from, to) => {
+			const answer = { shard, from: start + from, to: start + to };
+			if (place.kind === "bytes") producers.redo(id, epoch, sequence, answer);
+			else this.#round.push({ producers, id, epoch, sequence, answer });
+		});
+	}
+
+	/** A round has ended: shards stand in it in any order, and what one producer has appended to them has its own. */
+	endRound(): void {
+		if (this.#round.length === 0) return;
+		const round = this.#round.splice(0);
+		round.sort((a, b) => a.epoch - b.epoch || a.sequence - b.sequence);
+		for (const { producers, id, epoch, sequence, answer } of round) producers.redo(id, epoch, sequence, answer);
 	}
 
 	/** Adds that an epoch was taken. */

@@ -107,6 +107,7 @@ export class Redo {
 			else if (envelope.kind === EnvelopeKind.adopt) await this.#adopt(envelope);
 			else await this.#change(envelope);
 		}
+		this.#producers.endRound();
 	}
 
 	/**
@@ -234,7 +235,7 @@ export class Redo {
 		const body = payload ?? envelope.body.subarray(0, FRAME_HEADER_BYTES);
 		const place = await this.#locate(formatUuid(envelope.streamId));
 		const table = placedTable(envelope.body, header);
-		if (place !== undefined && table !== undefined) await this.#producers.frame(place, envelope.base, table);
+		if (place !== undefined && table !== undefined) await this.#producers.frame(place, envelope, table);
 		await this.#frame({ ...envelope, body }, frameBytes(header));
 	}
 
@@ -268,7 +269,7 @@ export class Redo {
 		}
 		if (envelope.kind === EnvelopeKind.frame) {
 			const header = readFrameHeader(envelope.body, viewOf(envelope.body), 0) as FrameHeader;
-			await this.#producers.frame(place, envelope.base, { bytes: envelope.body, header });
+			await this.#producers.frame(place, envelope, { bytes: envelope.body, header });
 		}
 		const folder = join(this.#streams, place.folder, String(envelope.shard));
 		this.#noteHead(folder, envelope.body);

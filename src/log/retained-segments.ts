@@ -1,6 +1,7 @@
 /** The segments of a shard as retention sees them: where they end, and when the last append of each came. */
 import { StreambedError } from "../core/errors.ts";
 import type { RetainedPieces } from "../core/retention.ts";
+import type { StreamKind } from "../core/stream-config.ts";
 import { isData } from "./frame-walk.ts";
 import type { Segment } from "./segment.ts";
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES } from "./segment-header.ts";
@@ -9,6 +10,7 @@ import type { ShardFiles } from "./shard-files.ts";
 
 /** Bounds of a shard, of what is durable. */
 export interface ShardExtent {
+	readonly kind: StreamKind;
 	readonly head: number;
 	readonly tail: number;
 	/** Nothing has been accepted that is not durable: the newest segment may be closed and dropped. */
@@ -16,8 +18,10 @@ export interface ShardExtent {
 }
 
 /** Pieces of a shard; a segment whose last time is not known goes with a later one. */
-export function retainedSegments(segments: readonly Segment[], { head, tail, idle }: ShardExtent): RetainedPieces {
+export function retainedSegments(segments: readonly Segment[], extent: ShardExtent): RetainedPieces {
+	const { head, tail, idle } = extent;
 	const durable = segments.filter(({ base }) => base <= tail);
+	const bytesFrom = extent.kind === "bytes" ? (border: number) => tail - border : storedFrom(durable, tail);
 	const newest = durable.at(-1)?.base ?? head;
 	/** Calls `visit` with each border above the head and the last time below it, lowest first. */
 	const borders = (visit: (border: number, lastTime: number | undefined) => void): void => {
@@ -39,18 +43,56 @@ export function retainedSegments(segments: readonly Segment[], { head, tail, idl
 		borderLeaving: (bytes) => {
 			let found = head;
 			borders((border) => {
-				if (tail - border >= bytes) found = border;
+				if (bytesFrom(border) >= bytes) found = border;
 			});
 			return found;
 		},
 		borderWithin: (bytes) => {
 			let found = head;
 			borders((border) => {
-				if (tail - found > bytes && border <= newest) found = border;
+				if (bytesFrom(found) > bytes && border <= newest) found = border;
 			});
 			return found;
 		},
 	};
+}
+
+/** Bytes from a border on, as they are stored, in whole segments: positions of record streams count records. */
+function storedFrom(segments: readonly Segment[], tail: number): (border: number) => number {
+	return (border) => {
+		let bytes = 0;
+		for (const [index, segment] of segments.entries()) {
+			if ((segments[index + 1]?.base ?? tail) > border) bytes += segment.bytes;
+		}
+		return bytes;
+	};
+}
+
+/** Bytes of a shard from its head on: of its data, or in a record stream as it is stored. */
+export async function retainedBytes(
+	kind: StreamKind,
+	files: ShardFiles,
+	{ head, tail }: Pick<ShardExtent, "head" | "tail">,
+): Promise<number> {
+	if (kind === "bytes") return tail - head;
+	await learnSizes(files);
+	return storedFrom(files.segments, tail)(head);
+}
+
+/** Finds out the sizes of segments that nobody has read. Returns how many files were looked at. */
+export async function learnSizes(files: ShardFiles): Promise<number> {
+	let looks = 0;
+	for (const segment of [...files.segments]) {
+		if (segment.bytes > 0 || !segment.created) continue;
+		looks++;
+		try {
+			segment.bytes = await files.reader.fileBytes(segment);
+		} catch (error) {
+			// The head moved meanwhile, and took it.
+			if (!isGone(error)) throw error;
+		}
+	}
+	return looks;
 }
 
 /**

@@ -12,7 +12,7 @@ import type { Disk } from "../disk/disk.ts";
 import { keepClockStep } from "./clock-step.ts";
 import type { FilePool } from "./file-pool.ts";
 import { HeadReason } from "./frame.ts";
-import { learnLastTimes, retainedSegments } from "./retained-segments.ts";
+import { learnLastTimes, learnSizes, retainedSegments } from "./retained-segments.ts";
 import type { Segment } from "./segment.ts";
 import { indexPath, type SegmentReader } from "./segment-reader.ts";
 import type { ShardFiles } from "./shard-files.ts";
@@ -108,7 +108,8 @@ export class Retention {
 	async examine(shard: ShardLog): Promise<number> {
 		const { retention, confirmedMs } = shard.owner as StreamLog;
 		if (!hasRules(retention)) return 0;
-		const reads = await this.learn(retention, shard.files, confirmedMs);
+		let reads = await this.learn(retention, shard.files, confirmedMs);
+		if (shard.owner.kind === "records") reads += await learnSizes(shard.files);
 		this.check(shard);
 		return reads;
 	}

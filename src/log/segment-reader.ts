@@ -13,6 +13,7 @@ import { corrupt, ioError } from "./corruption.ts";
 import type { FilePool } from "./file-pool.ts";
 import { decodeState, entryEnds, FRAME_HEADER_BYTES, FrameType, frameBytes, frameHeaderCrc } from "./frame.ts";
 import { type FoundFrame, walkFrames } from "./frame-walk.ts";
+import { holdsRecords, recordRun } from "./record-run.ts";
 import type { Segment } from "./segment.ts";
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES, segmentTag } from "./segment-header.ts";
 import { decodeIndex, type IndexEntry, SparseIndex } from "./sparse-index.ts";
@@ -258,15 +259,19 @@ export function runsOfBlock(block: Block, base: number, position: number, maxByt
 		const from = base + frame.header.relative;
 		if (frame.header.units === 0) continue;
 		if (from > at || total >= maxBytes) break;
-		runs.push(runOfFrame(block.bytes, frame, from, at, borders));
+		const run = runOfFrame(block.bytes, frame, from, at, borders);
+		if (run === undefined) break;
+		runs.push(run);
 		at = from + frame.header.units;
-		total += frame.header.units;
+		total += run.bytes.length;
 	}
 	return runs;
 }
 
 /** The run of one frame from `at` on. */
-function runOfFrame(bytes: Uint8Array, frame: FoundFrame, from: number, at: number, borders: boolean): Run {
+function runOfFrame(bytes: Uint8Array, frame: FoundFrame, from: number, at: number, borders: boolean): Run | undefined {
+	const view = viewOf(bytes);
+	if (holdsRecords(view, frame.at)) return recordRun(bytes, view, frame.at, from, at, frame.header.time);
 	const start = frame.at + FRAME_HEADER_BYTES;
 	const run: Run = {
 		offset: at,

@@ -1,5 +1,6 @@
 /** One segment file of a shard, as the log knows it: where it is, how far it goes, its index. */
 import { join } from "node:path/posix";
+import type { Clock } from "../core/clock.ts";
 import { segmentName, segmentNumber, segmentTag } from "./segment-header.ts";
 import { SparseIndex } from "./sparse-index.ts";
 
@@ -48,6 +49,25 @@ export function newSegment(folder: string, streamId: Uint8Array, shard: number, 
 export function existingSegment(folder: string, base: number): Segment {
 	const path = join(folder, segmentName(base));
 	return { ...unknown, base, path, tag: undefined, created: true, named: false, index: undefined };
+}
+
+/**
+ * Where an age is set, segments are closed by time as well, whichever way the clock has gone since they were begun. Returns
+ * the time of now for the segment that is begun next, if there is an age.
+ */
+export function closeOldSegment(
+	segments: readonly Segment[],
+	rollMs: number | undefined,
+	clock: Clock,
+	position: number,
+): number | undefined {
+	if (rollMs === undefined) return undefined;
+	const newest = segments.at(-1);
+	const now = clock.now();
+	if (newest === undefined) return now;
+	if (newest.since === undefined || position === newest.base) newest.since = now;
+	else if (Math.abs(now - newest.since) >= rollMs) newest.full = true;
+	return now;
 }
 
 const unknown = {

@@ -237,7 +237,8 @@ export function incompleteWrite(path: string): StreambedError {
 	return corrupt({ path, offset: 0, what: "the rest of a write in parts is missing", hint: UNCERTAIN_HINT });
 }
 
-const emptyTail: ShardTail = {
+/** What opening a shard finds that has no segment. */
+export const emptyTail: ShardTail = {
 	tail: 0,
 	state: { head: 0, sealed: false, timeFloor: 0, lastTime: undefined },
 	lastTime: null,

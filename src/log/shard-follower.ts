@@ -17,6 +17,7 @@ import { corrupt, ioError } from "./corruption.ts";
 import type { Polled } from "./follow-polling.ts";
 import { decodeState, FRAME_HEADER_BYTES, FrameType, frameBytes, frameHeaderCrc, STATE_BYTES } from "./frame.ts";
 import { FreshStretches } from "./fresh-stretches.ts";
+import { locateKnown } from "./locate.ts";
 import { outOfRange, truncated } from "./log-errors.ts";
 import type { FollowedStream, ReadStore } from "./read-store.ts";
 import type { Segment } from "./segment.ts";
@@ -76,7 +77,8 @@ export class ShardFollower implements Polled {
 	readonly #store: ReadStore;
 	readonly #stream: FollowedStream;
 	readonly #shard: number;
-	readonly #files: ShardFiles;
+	/** Its segment files, as last listed. */
+	readonly files: ShardFiles;
 	readonly #fresh: FreshStretches;
 	readonly #waiters = new Set<Waiter>();
 	#head = 0;
@@ -98,7 +100,7 @@ export class ShardFollower implements Polled {
 		this.#store = store;
 		this.#stream = stream;
 		this.#shard = shard;
-		this.#files = new ShardFiles(store.disk, store.reader, join(stream.path, String(shard)), stream.ids, shard);
+		this.files = new ShardFiles(store.disk, store.reader, join(stream.path, String(shard)), stream.ids, shard);
 		this.#fresh = new FreshStretches(store.reader);
 	}
 
@@ -114,7 +116,7 @@ export class ShardFollower implements Polled {
 
 	/** Segment files, as last listed. */
 	get segments(): number {
-		return this.#files.segments.length;
+		return this.files.segments.length;
 	}
 
 	/** See `EngineShard.bounds`. */
@@ -135,7 +137,7 @@ export class ShardFollower implements Polled {
 			if (position === this.#tail) return this.#atTail();
 			try {
 				const runs = await this.#fresh.read(position, maxBytes, borders);
-				return runs === undefined ? await this.#files.read(position, maxBytes, borders) : { kind: "data", runs };
+				return runs === undefined ? await this.files.read(position, maxBytes, borders) : { kind: "data", runs };
 			} catch (error) {
 				throwIfAborted(signal, `reading ${this.#stream.name}`);
 				await this.#afterFailure(error, attempt);
@@ -152,20 +154,14 @@ export class ShardFollower implements Polled {
 	/** See `EngineShard.locate`. */
 	async locate(query: PositionQuery): Promise<number> {
 		await this.#refresh(AT_TAIL_MS);
-		const { name } = this.#stream;
-		if (query.at === "head") return this.#head;
-		if (query.at === "tail") return this.#tail;
-		if (query.at === "last") return Math.max(this.#head, this.#tail - query.count);
-		if (query.at === "time") return await this.#locateTime(query.time);
-		if (query.position < this.#head) throw truncated(name, query.position, this.#head);
-		if (query.position > this.#tail) throw outOfRange(name, query.position, this.#tail);
-		return query.position;
+		const known = locateKnown(this.#stream.name, this.#head, this.#tail, query);
+		return known ?? (await this.#locateTime((query as { readonly time: number }).time));
 	}
 
 	async #locateTime(time: number): Promise<number> {
 		for (let attempt = 0; ; attempt++) {
 			try {
-				const found = (await this.#files.locateTime(time)) ?? this.#tail;
+				const found = (await this.files.locateTime(time)) ?? this.#tail;
 				return Math.min(Math.max(found, this.#head), this.#tail);
 			} catch (error) {
 				await this.#afterFailure(error, attempt);
@@ -219,7 +215,7 @@ export class ShardFollower implements Polled {
 		const path = typeof told === "string" ? told : undefined;
 		if (!gone && attempt > 0) throw error;
 		if (attempt >= GONE_TRIES)
-			throw corrupt({ path: path ?? this.#files.folder, offset: 0, what: "the file is missing" });
+			throw corrupt({ path: path ?? this.files.folder, offset: 0, what: "the file is missing" });
 		if (attempt > 0) await this.#store.pause(GONE_PAUSE_MS);
 		if (path !== undefined) {
 			this.#store.reader.blocks.forget(`${path}:`);
@@ -274,7 +270,7 @@ export class ShardFollower implements Polled {
 				if (!isGone(error)) throw error;
 				await this.#store.assertThere(this.#stream);
 				if (attempt >= GONE_TRIES)
-					throw corrupt({ path: this.#files.folder, offset: 0, what: "files in it are missing" });
+					throw corrupt({ path: this.files.folder, offset: 0, what: "files in it are missing" });
 				if (attempt > 0) await this.#store.pause(GONE_PAUSE_MS);
 			}
 		}
@@ -282,7 +278,7 @@ export class ShardFollower implements Polled {
 
 	/** Segments that lie wholly below the head are on their way out, or gone. */
 	#dropBelowHead(): void {
-		const { segments } = this.#files;
+		const { segments } = this.files;
 		while (segments.length > 1 && (segments[1] as Segment).base <= this.#head) {
 			this.#forget((segments.shift() as Segment).path);
 		}
@@ -297,20 +293,20 @@ export class ShardFollower implements Polled {
 		active.idlePolls = polled && info.size === segment.bytes ? active.idlePolls + 1 : 0;
 		const due = active.idlePolls <= EAGER_POLLS || active.idlePolls % EAGER_POLLS === 0;
 		// The next segment begins where this one ends, so its name is known.
-		const next = join(this.#files.folder, segmentName(this.#tail));
+		const next = join(this.files.folder, segmentName(this.#tail));
 		if (due && this.#tail > segment.base && (await disk.stat(next)) !== undefined) return true;
 		if (this.#stuck === undefined) return false;
 		// Behind a bad end the name of the next segment is not known.
-		await this.#files.list();
-		return (this.#files.segments.at(-1)?.base ?? 0) > segment.base;
+		await this.files.list();
+		return (this.files.segments.at(-1)?.base ?? 0) > segment.base;
 	}
 
 	/** Lists the shard anew and goes to its newest segment. */
 	async #adopt(): Promise<void> {
 		const { disk } = this.#store;
 		const before = this.#active?.segment;
-		await this.#files.list();
-		const { segments } = this.#files;
+		await this.files.list();
+		const { segments } = this.files;
 		let newest = segments.at(-1);
 		let info = newest && (await disk.stat(newest.path));
 		// A file that an opening owner is just making again has no header yet, or nothing behind it that tells the state.
@@ -319,18 +315,18 @@ export class ShardFollower implements Polled {
 			newest = segments.at(-1);
 			info = newest && (await disk.stat(newest.path));
 		}
-		if (newest !== undefined && (await this.#files.leaveOutIncomplete()) > 0) {
+		if (newest !== undefined && (await this.files.leaveOutIncomplete()) > 0) {
 			newest = segments.at(-1);
 			info = newest && (await disk.stat(newest.path));
 			const over = await this.#store.nobodyWrites();
-			this.#cutOff = over ? incompleteWrite(join(this.#files.folder, segmentName(this.#tail))) : undefined;
+			this.#cutOff = over ? incompleteWrite(join(this.files.folder, segmentName(this.#tail))) : undefined;
 			// Before its first segment nothing is known of the shard.
-			if (newest === undefined && !over) throw missing(this.#files.folder);
+			if (newest === undefined && !over) throw missing(this.files.folder);
 		}
 		if (newest === undefined) {
 			await this.#store.assertThere(this.#stream);
 			if (before !== undefined || this.#tail > 0)
-				throw missing(join(this.#files.folder, segmentName(before?.base ?? 0)));
+				throw missing(join(this.files.folder, segmentName(before?.base ?? 0)));
 			return;
 		}
 		if (info === undefined) throw missing(newest.path);
@@ -348,10 +344,10 @@ export class ShardFollower implements Polled {
 		this.#active = undefined;
 		this.#fresh.clear();
 		const replaced = (segment: Segment): boolean => segment === before || segment === newest;
-		this.#files.segments = segments.map((one) => (replaced(one) ? existingSegment(this.#files.folder, one.base) : one));
+		this.files.segments = segments.map((one) => (replaced(one) ? existingSegment(this.files.folder, one.base) : one));
 		if (before !== undefined) this.#forget(before.path);
 		this.#forget(newest.path);
-		await this.#begin(this.#files.segments.at(-1) as Segment, info);
+		await this.#begin(this.files.segments.at(-1) as Segment, info);
 	}
 
 	#forget(path: string): void {
@@ -386,7 +382,7 @@ export class ShardFollower implements Polled {
 
 	/** The newest segment has no good header: the shard reaches at least to its base, more cannot be told. */
 	async #beginWithout(segment: Segment, error: StreambedError): Promise<void> {
-		const found = await this.#files.openTail();
+		const found = await this.files.openTail();
 		this.#head = Math.max(this.#head, found.state.head);
 		this.#tail = Math.max(this.#tail, segment.base);
 		this.#damage = found.damage ?? error;

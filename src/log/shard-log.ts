@@ -7,6 +7,7 @@
  */
 import { abortError } from "../core/abort.ts";
 import type { StreambedError } from "../core/errors.ts";
+import { appendLimit } from "../core/limits.ts";
 import type { PositionQuery } from "../core/location.ts";
 import type { ProducerTriple } from "../core/producers.ts";
 import {
@@ -19,12 +20,14 @@ import {
 	type SubmitOptions,
 } from "../core/shard.ts";
 import { tripleBytes } from "./entry-extension.ts";
-import { FrameType, frameHeaderCrc, frameTimeAt, HeadReason, type ShardState } from "./frame.ts";
-import { framePart } from "./frame-part.ts";
+import { FrameType, frameTimeAt, HeadReason, type ShardState } from "./frame.ts";
+import { locateKnown } from "./locate.ts";
 import { exhausted, mismatch, outOfRange, sealedError, tooLarge, truncated } from "./log-errors.ts";
 import type { LogHost } from "./log-host.ts";
-import type { RoundPart } from "./round.ts";
-import type { Segment } from "./segment.ts";
+import { answerAgain, needPrevious } from "./producer-order.ts";
+import type { ShardExtent } from "./retained-segments.ts";
+import { addParts, type FrameTaking } from "./round-part.ts";
+import { closeOldSegment, type Segment } from "./segment.ts";
 import { isGone } from "./segment-reader.ts";
 import type { ShardFiles, ShardTail } from "./shard-files.ts";
 import { ShardGate } from "./shard-gate.ts";
@@ -39,7 +42,6 @@ import {
 	type MemoryFrame,
 	memoryFrameBytes,
 	settleFailed,
-	stampFrame,
 } from "./tail-memory.ts";
 import { TailWaiters } from "./tail-waiters.ts";
 
@@ -107,9 +109,9 @@ export class ShardLog {
 			!host.takesAppends ||
 			this.owner.deleted !== undefined ||
 			this.#damage !== undefined ||
-			bytes > host.limits.appendBytes
+			(bytes > host.limits.appendBytes && bytes > appendLimit(host.limits, options.units))
 		) {
-			const error = this.#refusal() ?? tooLarge(this.owner.name, bytes, host.limits.appendBytes);
+			const error = this.refusal() ?? tooLarge(this.owner.name, bytes, host.limits.appendBytes);
 			queueMicrotask(() => completion.fail(error));
 			return Number.NaN;
 		}
@@ -140,56 +142,73 @@ export class ShardLog {
 
 	#accept(payload: Payload, bytes: number, options: SubmitOptions, completion: Completion): number {
 		const at = this.#acceptedTail;
-		const { producer } = options;
+		const { producer, units = bytes } = options;
 		if (producer !== undefined) {
 			const answered = this.#answerKnown(producer, bytes, completion);
 			if (answered !== undefined) return answered;
 		}
-		if (this.#sealing) return this.#refuse(bytes, completion, () => sealedError(this.owner.name, this.#tail));
-		if (at + bytes > Number.MAX_SAFE_INTEGER)
-			return this.#refuse(bytes, completion, () => exhausted(this.owner.name, bytes, this.#tail));
-		if (options.expect !== undefined && options.expect !== at) {
-			const { expect } = options;
-			return this.#refuse(bytes, completion, () => mismatch(this.owner.name, expect, at));
-		}
+		const conflict = this.conflict(units, options.expect);
+		if (conflict !== undefined) return this.#refuse(bytes, completion, conflict);
 		if (bytes === 0) {
-			this.#afterAccepted((error) => {
-				if (error === undefined) completion.done(at, at, false);
+			this.afterAccepted((error) => {
+				if (error === undefined) completion.done(at, at, false, this.#time);
 				else completion.fail(error);
 			});
 			return at;
 		}
-		if (producer !== undefined) this.#addProduced(payload, bytes, producer, completion);
-		else if (!this.memory.extend(payload, bytes, 0, completion)) this.#addFrame(payload, bytes, 0, completion);
-		this.#acceptedTail += bytes;
+		if (producer !== undefined) this.#addProduced(payload, bytes, units, producer, completion);
+		else this.#addExtended(payload, bytes, units, 0, completion, true);
+		this.#acceptedTail += units;
 		const { admission } = this.#host;
 		if (admission.bytes >= admission.mark) this.#host.markReached();
 		return at;
 	}
 
-	#addFrame(payload: Payload, bytes: number, extensionBytes: number, completion: Completion): void {
+	/** Adds one of several appends that are one; whose it is is noted for all of them. */
+	addPart(payload: Payload, units: number, extensionBytes: number, completion: Completion): void {
+		this.#addExtended(payload, payloadLength(payload), units, extensionBytes, completion, true);
+		this.#acceptedTail += units;
+	}
+
+	/** Adds an entry with room for an extension: to the open frame, or to a new one. */
+	#addExtended(
+		payload: Payload,
+		bytes: number,
+		units: number,
+		extensionBytes: number,
+		completion: Completion,
+		extend: boolean,
+	): void {
+		if (extend && this.memory.extend(payload, bytes, units, extensionBytes, completion)) return;
 		const at = this.#acceptedTail;
-		const now = this.#closeOldSegment(at);
-		this.memory.append(payload, bytes, extensionBytes, at, this.#rollState(), completion);
+		const now = closeOldSegment(this.files.segments, this.owner.rollMs, this.#host.clock, at);
+		this.memory.append(payload, bytes, units, extensionBytes, at, this.#rollState(), completion);
 		if (now !== undefined) (this.files.segments.at(-1) as Segment).since ??= now;
 		this.#host.dirty(this);
 	}
 
 	/** Adds an entry that is a producer's: where it follows on the entry before, that is all that has to be said of it. */
-	#addProduced(payload: Payload, bytes: number, triple: ProducerTriple, completion: Completion): void {
-		const { epoch, sequence } = triple;
-		const { table } = this.owner.producers;
-		const producer = table.get(triple.id);
+	#addProduced(payload: Payload, bytes: number, units: number, triple: ProducerTriple, completion: Completion): void {
+		const producer = this.owner.producers.table.get(triple.id);
 		const { open } = this.memory;
-		const flight = open && flightBefore(open, producer, epoch);
-		if (flight !== undefined && this.memory.extend(payload, bytes, 0, completion)) {
+		const flight = open && flightBefore(open, producer, triple.epoch);
+		if (flight !== undefined && this.memory.extend(payload, bytes, units, 0, completion)) {
 			producer.extend(flight);
 			return;
 		}
-		const extensionBytes = tripleBytes(producer.idBytes);
-		const extended = flight === undefined && this.memory.extend(payload, bytes, extensionBytes, completion);
-		if (!extended) this.#addFrame(payload, bytes, extensionBytes, completion);
-		beginFlight(this.memory.open as MemoryFrame, producer, epoch, sequence, this.#acceptedTail);
+		this.#addExtended(payload, bytes, units, tripleBytes(producer.idBytes), completion, flight === undefined);
+		const frame = this.memory.open as MemoryFrame;
+		needPrevious(producer, frame, this.shard);
+		const { epoch, sequence } = triple;
+		beginFlight(frame, { producer, epoch, sequence, shard: this.shard, from: this.#acceptedTail });
+	}
+
+	/** What stands against an append of so many units in the state of the shard; as an error that is to be made later. */
+	conflict(units: number, expect: number | undefined): (() => StreambedError) | undefined {
+		const at = this.#acceptedTail;
+		if (this.#sealing) return () => sealedError(this.owner.name, this.#tail);
+		if (at + units > Number.MAX_SAFE_INTEGER) return () => exhausted(this.owner.name, units, this.#tail);
+		return expect === undefined || expect === at ? undefined : () => mismatch(this.owner.name, expect, at);
 	}
 
 	/** Answers an append that its producer has made before, or may not make; `undefined` if it is a new one. */
@@ -198,36 +217,18 @@ export class ShardLog {
 		if (verdict.kind === "new") return undefined;
 		if (verdict.kind === "refused") return this.#refuse(bytes, completion, () => verdict.error);
 		this.#host.admission.release(bytes);
-		if (verdict.kind === "stored") {
-			const { from, to } = verdict.answer;
-			queueMicrotask(() => completion.done(from, to, true));
-			return from;
-		}
-		const { from, to, by } = verdict.append;
-		afterFrame(by, (error) => (error === undefined ? completion.done(from, to, true) : completion.fail(error)));
-		return from;
-	}
-
-	/** Where an age is set, segments are closed by time as well, whichever way the clock has gone since they were begun. */
-	#closeOldSegment(position: number): number | undefined {
-		const { rollMs } = this.owner;
-		if (rollMs === undefined) return undefined;
-		const newest = this.files.segments.at(-1);
-		const now = this.#host.clock.now();
-		if (newest === undefined) return now;
-		if (newest.since === undefined || position === newest.base) newest.since = now;
-		else if (Math.abs(now - newest.since) >= rollMs) newest.full = true;
-		return now;
+		return answerAgain(verdict, completion);
 	}
 
 	/** Refuses with what is true once everything accepted so far is durable. */
 	#refuse(bytes: number, completion: Completion, reason: () => StreambedError): number {
 		this.#host.admission.release(bytes);
-		this.#afterAccepted((error) => completion.fail(error ?? reason()));
+		this.afterAccepted((error) => completion.fail(error ?? reason()));
 		return Number.NaN;
 	}
 
-	#afterAccepted(then: (error?: unknown) => void): void {
+	/** Calls `then` once all that was accepted so far is durable, or never will be. */
+	afterAccepted(then: (error?: unknown) => void): void {
 		const last = this.memory.lastUnsettled;
 		if (last === undefined) queueMicrotask(() => then());
 		else afterFrame(last, then);
@@ -237,26 +238,22 @@ export class ShardLog {
 		return { head: this.#acceptedHead, timeFloor: this.#time, sealed: this.#sealing, reason: HeadReason.none };
 	}
 
-	#refusal(): StreambedError | undefined {
+	/** Why nothing can be appended now, whatever it is. */
+	refusal(): StreambedError | undefined {
 		return this.owner.deleted ?? this.#host.refusal() ?? this.#damage;
 	}
 
 	// Rounds
 
 	/**
-	 * Gives closed frames to a round, at most about `budget` bytes but at least one, and adds their envelopes. Frames with a
-	 * payload of at least `largeBytes` are not stamped yet, so that their checksums can be made while the disk works.
+	 * Gives closed frames to a round, at most about `budget` bytes but at least one, or all up to `through`, beside those that
+	 * it has; adds their envelopes; returns all that it has then. Frames with a payload of at least `largeBytes` are not
+	 * stamped yet, so that their checksums can be made while the disk works.
 	 */
-	takeFrames(round: number, now: number, budget: number, largeBytes: number, parts: RoundPart[]): MemoryFrame[] {
-		const frames = this.memory.take(budget);
-		this.#time = Math.max(this.#time, now);
-		for (const frame of frames) {
-			frame.time = this.#time;
-			const small = frame.payloadBytes < largeBytes;
-			if (small) stampFrame(frame, round);
-			const crc = small ? frameHeaderCrc(frame.chunk.view, frame.at) : Number.NaN;
-			parts.push(framePart(frame, this.shard, this.owner.id, crc));
-		}
+	takeFrames(taking: FrameTaking, budget: number, through?: MemoryFrame): readonly MemoryFrame[] {
+		const frames = through === undefined ? this.memory.take(budget) : this.memory.takeThrough(through);
+		this.#time = Math.max(this.#time, taking.now);
+		addParts(taking, frames, { streamId: this.owner.id, shard: this.shard, time: this.#time });
 		return frames;
 	}
 
@@ -289,11 +286,12 @@ export class ShardLog {
 	settle(frames: readonly MemoryFrame[]): void {
 		for (const frame of frames) {
 			let from = frame.position;
-			const { completions, lengths, after } = frame;
+			const { completions, after, time } = frame;
+			const counts = frame.counts ?? frame.lengths;
 			forgetWaiting(frame);
 			for (let index = 0; index < completions.length; index++) {
-				const to = from + (lengths[index] as number);
-				(completions[index] as Completion).done(from, to, false);
+				const to = from + (counts[index] as number);
+				(completions[index] as Completion).done(from, to, false, time);
 				from = to;
 			}
 			completions.length = 0;
@@ -307,15 +305,20 @@ export class ShardLog {
 		for (const frame of inRound) settleFailed(frame, unknown);
 	}
 
-	/** Nothing of what is not durable was written, and nothing will be: it is as if it had never been accepted. */
-	takeBack(refused: StreambedError): void {
+	/**
+	 * Nothing of what is not durable was written, and nothing will be: it is as if it had never been accepted. What is
+	 * returned tells those who wait, which may make them append again.
+	 */
+	takeBack(refused: StreambedError): () => void {
 		const frames = this.memory.takeBack();
 		this.#acceptedTail = this.#tail;
 		this.#acceptedHead = this.#head;
 		this.#sealing = this.#sealed;
 		this.owner.producers.table.takeBack();
-		for (const frame of frames) settleFailed(frame, refused);
-		for (const frame of frames) this.#host.admission.release(frame.state === undefined ? frame.payloadBytes : 0);
+		return () => {
+			for (const frame of frames) settleFailed(frame, refused);
+			for (const frame of frames) this.#host.admission.release(frame.state === undefined ? frame.payloadBytes : 0);
+		};
 	}
 
 	/** What is in no round yet will be in none: nothing of it was stored. */
@@ -352,17 +355,11 @@ export class ShardLog {
 	/** See `EngineShard.locate`. */
 	async locate(query: PositionQuery): Promise<number> {
 		const { head, tail } = this.bounds();
-		if (query.at === "head") return head;
-		if (query.at === "tail") return tail;
-		if (query.at === "last") return Math.max(head, tail - query.count);
-		if (query.at === "time") return await this.#locateTime(query.time);
-		if (query.position < head) throw truncated(this.owner.name, query.position, head);
-		if (query.position > tail) throw outOfRange(this.owner.name, query.position, tail);
-		return query.position;
+		const known = locateKnown(this.owner.name, head, tail, query);
+		return known ?? (await this.#locateTime((query as { readonly time: number }).time, head, tail));
 	}
 
-	async #locateTime(time: number): Promise<number> {
-		const { head, tail } = this.bounds();
+	async #locateTime(time: number, head: number, tail: number): Promise<number> {
 		const inMemory = this.memory.locateTime(time, tail);
 		const found = inMemory ?? (await this.files.locateTime(time)) ?? this.memory.firstPosition ?? tail;
 		return Math.min(Math.max(found, head), tail);
@@ -413,9 +410,10 @@ export class ShardLog {
 	}
 
 	/** What retention has to know: bounds of what is durable, and whether more has been accepted. */
-	get retained(): { readonly head: number; readonly tail: number; readonly idle: boolean } {
+	get retained(): ShardExtent {
 		const idle = this.#acceptedTail === this.#tail;
-		return { head: Math.max(this.#head, this.#acceptedHead), tail: this.#tail, idle };
+		const { kind } = this.owner;
+		return { kind, head: Math.max(this.#head, this.#acceptedHead), tail: this.#tail, idle };
 	}
 
 	/** Moves the head to the end of a segment, in the next round; at the tail the newest segment is closed for it. */
@@ -442,6 +440,12 @@ export class ShardLog {
 		return this.#tail;
 	}
 
+	/** The stream is sealed, and this shard has nothing that could say so. */
+	sealEmpty(): void {
+		this.#sealing = this.#sealed = true;
+		this.#waiters.wake(this.#tail, true);
+	}
+
 	#control(type: FrameType, state: ShardState): void {
 		this.memory.control(type, state, this.#acceptedTail);
 		this.#host.dirty(this);
@@ -450,7 +454,7 @@ export class ShardLog {
 	/** Resolves once all that was accepted so far is durable. */
 	accepted(): Promise<void> {
 		return new Promise((resolve, reject) => {
-			this.#afterAccepted((error) => (error === undefined ? resolve() : reject(error)));
+			this.afterAccepted((error) => (error === undefined ? resolve() : reject(error)));
 		});
 	}
 
@@ -458,12 +462,7 @@ export class ShardLog {
 
 	/** What stands against adding staged data of so many bytes at the tail now; everything accepted must have settled. */
 	adoptionRefusal(bytes: number, expect: number | undefined): StreambedError | undefined {
-		const { name } = this.owner;
-		const refusal = this.#refusal();
-		if (refusal !== undefined) return refusal;
-		if (this.#sealing) return sealedError(name, this.#tail);
-		if (this.#tail + bytes > Number.MAX_SAFE_INTEGER) return exhausted(name, bytes, this.#tail);
-		return expect === undefined || expect === this.#tail ? undefined : mismatch(name, expect, this.#tail);
+		return this.refusal() ?? this.conflict(bytes, expect)?.();
 	}
 
 	/** What staged data is stamped with: all that is durable, and the time of the next append. */

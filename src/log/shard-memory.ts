@@ -14,6 +14,7 @@ import {
 	type ShardState,
 	STATE_BYTES,
 } from "./frame.ts";
+import { recordRun } from "./record-run.ts";
 import { newSegment, type Segment } from "./segment.ts";
 import { SEGMENT_HEADER_BYTES } from "./segment-header.ts";
 import type { ShardFiles } from "./shard-files.ts";
@@ -58,11 +59,11 @@ export class ShardMemory implements ChunkHolder {
 	}
 
 	/** Adds an entry to the open frame; `false` if there is none with room for it and an extension of so many bytes. */
-	extend(payload: Payload, bytes: number, extension: number, completion: Completion): boolean {
+	extend(payload: Payload, bytes: number, units: number, extension: number, completion: Completion): boolean {
 		const frame = this.#open;
 		if (frame === undefined || !frameTakes(frame, bytes, extension)) return false;
 		if (this.#overflows(frame, bytes + extension)) return false;
-		addEntry(frame, payload, bytes, completion);
+		addEntry(frame, payload, bytes, units, completion);
 		return true;
 	}
 
@@ -70,6 +71,7 @@ export class ShardMemory implements ChunkHolder {
 	append(
 		payload: Payload,
 		bytes: number,
+		units: number,
 		extension: number,
 		position: number,
 		roll: ShardState,
@@ -77,8 +79,9 @@ export class ShardMemory implements ChunkHolder {
 	): void {
 		this.#close();
 		this.#place(ENTRY_ROOM + bytes + extension, position, roll);
-		this.#open = beginFrame(this.chunks.at(-1) as Chunk, FrameType.data, position);
-		addEntry(this.#open, payload, bytes, completion);
+		const counted = this.#owner.kind === "records";
+		this.#open = beginFrame(this.chunks.at(-1) as Chunk, FrameType.data, position, counted);
+		addEntry(this.#open, payload, bytes, units, completion);
 	}
 
 	/** Adds a control frame behind everything accepted. */
@@ -92,6 +95,11 @@ export class ShardMemory implements ChunkHolder {
 	/** The frame that takes entries. */
 	get open(): MemoryFrame | undefined {
 		return this.#open;
+	}
+
+	/** Where the next frame goes in the newest segment's file. */
+	get fileEnd(): number {
+		return this.#fileEnd;
 	}
 
 	/** The newest frame that is not durable yet. */
@@ -128,6 +136,15 @@ export class ShardMemory implements ChunkHolder {
 		const taken = this.#ready.splice(0, count);
 		this.#inRound = taken;
 		return taken;
+	}
+
+	/** Takes all frames up to one that waits for a round, for the round for which some may have been taken before; returns all of that round. */
+	takeThrough(frame: MemoryFrame): MemoryFrame[] {
+		this.#close();
+		const more = this.#ready.splice(0, this.#ready.indexOf(frame) + 1);
+		const all = [...this.#inRound, ...more];
+		this.#inRound = all;
+		return all;
 	}
 
 	/** The frames of the round are durable. */
@@ -176,6 +193,7 @@ export class ShardMemory implements ChunkHolder {
 	read(position: number, tail: number, maxBytes: number, borders: boolean): Run[] | undefined {
 		const first = this.firstPosition;
 		if (first === undefined || position < first) return undefined;
+		if (this.#owner.kind === "records") return this.#readRecords(position, tail, maxBytes);
 		const runs: Run[] = [];
 		let at = position;
 		let total = 0;
@@ -188,6 +206,29 @@ export class ShardMemory implements ChunkHolder {
 				runs.push(run);
 				total += run.bytes.length;
 				at += run.bytes.length;
+			}
+		}
+		return runs;
+	}
+
+	/** Whole frames from the entry on that holds a position. */
+	#readRecords(position: number, tail: number, maxBytes: number): Run[] {
+		const runs: Run[] = [];
+		let total = 0;
+		let at = position;
+		for (let number = this.#chunkHolding(position); number < this.chunks.length; number++) {
+			const chunk = this.chunks[number] as Chunk;
+			for (let index = frameHolding(chunk, at); index < chunk.starts.length; index++) {
+				if (at >= tail || total >= maxBytes) return runs;
+				const { bytes, view } = chunk;
+				const start = chunk.starts[index] as number;
+				if (frameTypeAt(view, start) !== FrameType.data) continue;
+				const found = recordRun(bytes, view, start, chunk.positions[index] as number, at);
+				if (found === undefined) continue;
+				chunk.lent = true;
+				runs.push(found);
+				total += found.bytes.length;
+				at = found.offset + (found.units as number);
 			}
 		}
 		return runs;
@@ -270,7 +311,7 @@ export class ShardMemory implements ChunkHolder {
 	}
 
 	#controlFrame(type: FrameType, state: ShardState, position: number): void {
-		const frame = beginFrame(this.chunks.at(-1) as Chunk, type, position);
+		const frame = beginFrame(this.chunks.at(-1) as Chunk, type, position, false);
 		setState(frame, state);
 		closeFrame(frame);
 		this.#fileEnd += memoryFrameBytes(frame);

@@ -4,8 +4,10 @@ import type { StreambedError } from "../core/errors.ts";
 import { segmentBytes as segmentRange } from "../core/limits.ts";
 import { rollAfterMs, rollBytes } from "../core/retention.ts";
 import type { Retention, StreamKind } from "../core/stream-config.ts";
+import type { StreamLayout } from "../core/stream-layout.ts";
 import type { ShardLog } from "./shard-log.ts";
 import type { ShardOwner } from "./shard-owner.ts";
+import { StreamGrowth } from "./stream-growth.ts";
 import { StreamProducers } from "./stream-producers.ts";
 
 /** What has to be known to open a stream. */
@@ -21,6 +23,9 @@ export interface StreamDescription {
 	readonly kind: StreamKind;
 	readonly segmentBytes: number;
 	readonly retention: Retention;
+	readonly layout: StreamLayout;
+	/** A record stream that is sealed: also the shards that have nothing. */
+	readonly sealed: boolean;
 }
 
 /** An open stream. */
@@ -38,6 +43,11 @@ export class StreamLog implements ShardOwner {
 	readonly path: string;
 	readonly shards: Map<number, ShardLog> = new Map();
 	readonly producers: StreamProducers;
+	readonly growth: StreamGrowth;
+	/** Of a record stream: also the shards that have nothing. */
+	sealed: boolean;
+	/** Its shards that have something are being opened, or have been. */
+	opening: Promise<void> | undefined;
 	/** Set once it is deleted: what everybody is told from then on. */
 	deleted: StreambedError | undefined;
 	/** Identity of the folder, as first seen: another one in its place is another stream. */
@@ -56,8 +66,15 @@ export class StreamLog implements ShardOwner {
 		this.folder = description.folder;
 		this.kind = description.kind;
 		this.producers = new StreamProducers(description.name);
+		this.growth = new StreamGrowth(description.layout);
+		this.sealed = description.sealed;
 		this.path = join(root, "streams", description.folder);
 		this.configure(description);
+	}
+
+	/** How many shards it has, and how it came to them. */
+	get layout(): StreamLayout {
+		return this.growth.layout;
 	}
 
 	get retention(): Retention {

@@ -8,7 +8,7 @@
 
 import type { StreambedError } from "../core/errors.ts";
 import type { Flight, Producer } from "../core/producers.ts";
-import { type Completion, copyPayload, type Payload } from "../core/shard.ts";
+import { type Completion, copyPayload, type Payload, type ShardPlace } from "../core/shard.ts";
 import { checksum, checksumFar, viewOf } from "./checksum.ts";
 import { continuedEntryWord, producerEntryWord, tripleBytes, writeTriple } from "./entry-extension.ts";
 import {
@@ -59,8 +59,12 @@ export interface MemoryFrame {
 	readonly position: number;
 	payloadBytes: number;
 	tableBytes: number;
+	/** Units of all its entries. */
+	units: number;
 	/** Lengths of its entries and who waits for them; emptied when told. */
 	lengths: number[];
+	/** Units of its entries in a record stream; `undefined` in a byte stream, where they are the lengths. */
+	counts: number[] | undefined;
 	completions: Completion[];
 	/** Which entries are of which producers, in order, and the bytes of extensions that say so. */
 	flights: Flight<MemoryFrame>[];
@@ -75,11 +79,21 @@ export interface MemoryFrame {
 	time: number;
 	/** Its payload went to the segment, and its header alone to the journal. */
 	placed: boolean;
+	/** It is in a round. */
+	taken: boolean;
+	/** Frames of other shards that must not come in a later round than this one. */
+	needs: FrameNeed[];
+}
+
+/** A frame of another shard of the same stream. */
+export interface FrameNeed {
+	readonly shard: number;
+	readonly frame: MemoryFrame;
 }
 
 /** Position behind a frame. */
 export function frameEnd(frame: MemoryFrame): number {
-	return frame.type === FrameType.data ? frame.position + frame.payloadBytes : frame.position;
+	return frame.position + frame.units;
 }
 
 /** Bytes of a frame in the file. */
@@ -109,7 +123,7 @@ export function newChunk(segment: Segment, fileOffset: number, bytes: Buffer): C
 }
 
 /** Begins a frame at the end of a chunk; there must be room for its header. */
-export function beginFrame(chunk: Chunk, type: FrameType, position: number): MemoryFrame {
+export function beginFrame(chunk: Chunk, type: FrameType, position: number, counted: boolean): MemoryFrame {
 	const at = chunk.used;
 	const crcTo = at + FRAME_HEADER_BYTES;
 	const frame: MemoryFrame = {
@@ -119,7 +133,9 @@ export function beginFrame(chunk: Chunk, type: FrameType, position: number): Mem
 		position,
 		payloadBytes: 0,
 		tableBytes: 0,
+		units: 0,
 		lengths: [],
+		counts: counted ? [] : undefined,
 		completions: [],
 		flights: none,
 		extensionBytes: 0,
@@ -129,6 +145,8 @@ export function beginFrame(chunk: Chunk, type: FrameType, position: number): Mem
 		crcTo,
 		time: 0,
 		placed: false,
+		taken: false,
+		needs: none,
 	};
 	chunk.starts.push(at);
 	chunk.positions.push(position);
@@ -148,13 +166,21 @@ function entryFits(frame: MemoryFrame, bytes: number): boolean {
 }
 
 /** Copies an entry to the end of an open data frame. */
-export function addEntry(frame: MemoryFrame, payload: Payload, bytes: number, completion: Completion): void {
+export function addEntry(
+	frame: MemoryFrame,
+	payload: Payload,
+	bytes: number,
+	units: number,
+	completion: Completion,
+): void {
 	const target = frame.chunk.bytes;
 	const from = frame.at + FRAME_HEADER_BYTES + frame.payloadBytes;
 	const at = from + bytes;
 	copyPayload(payload, target, from);
 	frame.payloadBytes += bytes;
+	frame.units += units;
 	frame.lengths.push(bytes);
+	if (frame.counts !== undefined) frame.counts.push(units);
 	frame.completions.push(completion);
 	if (at - frame.crcTo >= EARLY_CHECKSUM_BYTES && bytes < LATE_CHECKSUM_BYTES) {
 		frame.crc = checksum(target.subarray(frame.crcTo, at), frame.crc);
@@ -170,23 +196,47 @@ export function flightBefore(
 ): Flight<MemoryFrame> | undefined {
 	const flight = frame.flights[frame.flights.length - 1];
 	if (flight === undefined || flight.epoch !== epoch || flight !== producer.lastFlight) return undefined;
+	if (flight.others !== undefined) return undefined;
 	return flight.entry + flight.count === frame.lengths.length ? flight : undefined;
 }
 
 /** The entry added last begins a flight; there must be room for its extension. */
 export function beginFlight(
 	frame: MemoryFrame,
-	producer: Producer<MemoryFrame>,
-	epoch: number,
-	sequence: number,
-	from: number,
+	begun: Pick<Flight<MemoryFrame>, "producer" | "epoch" | "sequence" | "shard" | "from"> & {
+		readonly others?: readonly ShardPlace[];
+	},
 ): void {
-	const { lengths } = frame;
-	const flight = { producer, epoch, sequence, from, lengths, entry: lengths.length - 1, count: 1, by: frame };
+	const { producer, epoch, sequence, shard, from, others } = begun;
+	const lengths = frame.counts ?? frame.lengths;
+	const entry = lengths.length - 1;
+	const flight = {
+		producer,
+		epoch,
+		sequence,
+		shard,
+		from,
+		others,
+		lengths,
+		entry,
+		count: 1,
+		by: frame,
+		durable: false,
+	};
+	addFlight(frame, flight);
+	producer.begin(flight);
+}
+
+/** The entry added last is a further part of an append that another frame of its round has begun. */
+export function joinFlight(frame: MemoryFrame, first: Flight<MemoryFrame>): void {
+	const lengths = frame.counts ?? frame.lengths;
+	addFlight(frame, { ...first, lengths, entry: lengths.length - 1, count: 1, part: true });
+}
+
+function addFlight(frame: MemoryFrame, flight: Flight<MemoryFrame>): void {
 	if (frame.flights === none) frame.flights = [];
 	frame.flights.push(flight);
-	frame.extensionBytes += tripleBytes(producer.idBytes);
-	producer.begin(flight);
+	frame.extensionBytes += tripleBytes(flight.producer.idBytes);
 }
 
 /** Puts the payload of a control frame in place. */
@@ -198,12 +248,12 @@ export function setState(frame: MemoryFrame, state: ShardState): void {
 
 /** Writes the entry table; nothing can be added any more, and the next frame begins behind it. */
 export function closeFrame(frame: MemoryFrame): void {
-	const { chunk, lengths } = frame;
+	const { chunk, lengths, counts } = frame;
 	let at = frame.at + FRAME_HEADER_BYTES + frame.payloadBytes;
 	if (frame.type === FrameType.data) {
-		for (const length of lengths) {
-			chunk.view.setUint32(at, length, true);
-			chunk.view.setUint32(at + 4, 0, true);
+		for (let index = 0; index < lengths.length; index++) {
+			chunk.view.setUint32(at, lengths[index] as number, true);
+			chunk.view.setUint32(at + 4, counts === undefined ? 0 : (counts[index] as number), true);
 			at += ENTRY_BYTES;
 		}
 		frame.tableBytes = lengths.length * ENTRY_BYTES;
@@ -216,12 +266,13 @@ export function closeFrame(frame: MemoryFrame): void {
 function closeExtensions(frame: MemoryFrame, at: number): number {
 	const { chunk, tableBytes } = frame;
 	let to = at;
+	const { counts } = frame;
 	for (const { entry, count, producer, epoch, sequence } of frame.flights) {
 		let word = at - tableBytes + entry * ENTRY_BYTES + 4;
-		chunk.view.setUint32(word, producerEntryWord, true);
-		for (let left = count - 1; left > 0; left--) {
+		for (let index = 0; index < count; index++) {
+			const flag = index === 0 ? producerEntryWord : continuedEntryWord;
+			chunk.view.setUint32(word, counts === undefined ? flag : flag | (counts[entry + index] as number), true);
 			word += ENTRY_BYTES;
-			chunk.view.setUint32(word, continuedEntryWord, true);
 		}
 		writeTriple(chunk.bytes, chunk.view, to, { idBytes: producer.idBytes, epoch, sequence });
 		to += tripleBytes(producer.idBytes);
@@ -240,7 +291,7 @@ export function stampFrame(frame: MemoryFrame, round: number): void {
 		payloadBytes: frame.payloadBytes,
 		tableBytes: frame.tableBytes,
 		bodyCrc: bodyCrc(chunk.bytes.subarray(frame.crcTo, end), frame.crc),
-		units: frame.type === FrameType.data ? frame.payloadBytes : 0,
+		units: frame.units,
 		relative: frame.position - chunk.segment.base,
 		tag: chunk.segment.tag as number,
 		time: frame.time,
@@ -253,6 +304,12 @@ function bodyCrc(rest: Uint8Array, before: number): number {
 	return rest.length < LATE_CHECKSUM_BYTES ? checksum(rest, before) : checksumFar(rest, before);
 }
 
+/** Notes that a frame of another shard must not come in a later round. */
+export function addNeed(frame: MemoryFrame, need: FrameNeed): void {
+	if (frame.needs === none) frame.needs = [need];
+	else frame.needs.push(need);
+}
+
 /** Calls `then` once the frame is durable or never will be. */
 export function afterFrame(frame: MemoryFrame, then: (error?: unknown) => void): void {
 	if (frame.after === none) frame.after = [then];
@@ -262,9 +319,11 @@ export function afterFrame(frame: MemoryFrame, then: (error?: unknown) => void):
 /** Nobody waits for the frame any more: each is told once. */
 export function forgetWaiting(frame: MemoryFrame): void {
 	frame.lengths = none;
+	if (frame.counts !== undefined) frame.counts = none;
 	frame.completions = none;
 	frame.flights = none;
 	frame.after = none;
+	frame.needs = none;
 }
 
 /** Those who wait for the frame hear that it will not be durable, or why that is not known. */

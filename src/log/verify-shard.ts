@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { StreamKind } from "../core/stream-config.ts";
 import { FilePool } from "./file-pool.ts";
 import { decodeState, FrameType } from "./frame.ts";
+import { recordsHold } from "./record-run.ts";
 import { existingSegment, type Segment } from "./segment.ts";
 import { baseOfName, SEGMENT_HEADER_BYTES, segmentName, segmentNumber, segmentTag } from "./segment-header.ts";
 import { isGone, SegmentReader, type StreamIds } from "./segment-reader.ts";
@@ -263,6 +264,9 @@ class ShardVerification {
 				if (this.#sealed) this.#report.damage(path, offset, "data follows the seal of the shard");
 				if (this.#stream.kind === "bytes" && header.units !== header.payloadBytes) {
 					this.#report.damage(path, offset, `the frame counts ${header.units} units for ${header.payloadBytes} bytes`);
+				}
+				if (this.#stream.kind === "records" && !recordsHold(piece.bytes, at, header)) {
+					this.#report.damage(path, offset, "the frame does not hold the records that it counts");
 				}
 				continue;
 			}

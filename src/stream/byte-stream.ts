@@ -111,7 +111,11 @@ export class ByteStream {
 	async producer(id: string): Promise<Producer> {
 		const checked = checkProducerId(id);
 		refuseProducer(this.#access.context.engine.manifest, `producer of ${this.address}`);
-		return new Producer(checked, await (await this.#access.stream()).takeEpoch(checked));
+		const { epoch, last } = await (await this.#access.stream()).takeEpoch(checked);
+		if (last === null) return new Producer(checked, { epoch, last });
+		// A byte stream has one shard, which nobody has to be told of.
+		const { shard: _, ...place } = last;
+		return new Producer(checked, { epoch, last: place });
 	}
 
 	/** A writer that keeps many appends in flight. Close it. */

@@ -2,9 +2,11 @@
 import { fail, StreambedError } from "../core/errors.ts";
 import { checkScopeName, checkStreamName, formatAddress, type StreamAddress } from "../core/names.ts";
 import { describe, rejectUnknown, requireInteger } from "../core/options.ts";
-import { resolveStreamConfig, type StreamConfig, type StreamOptions } from "../core/stream-config.ts";
-import type { StreamInfo, StreamSummary } from "../engine/contract.ts";
+import { bytes } from "../core/serializer.ts";
+import { resolveStreamConfig, type StreamConfig, type StreamKind, type StreamOptions } from "../core/stream-config.ts";
+import type { EngineStream, StreamInfo, StreamSummary } from "../engine/contract.ts";
 import { ByteStream } from "./byte-stream.ts";
+import { RecordStream } from "./record-stream.ts";
 import { checkForce, refuseConfig } from "./refusals.ts";
 import { type StoreContext, StreamAccess } from "./stream-access.ts";
 
@@ -17,6 +19,20 @@ export interface ListOptions {
 	/** At most so many. Default 1,000. */
 	readonly limit?: number | undefined;
 }
+
+/** Which kind of stream a handle is to. */
+export interface KindOption {
+	readonly kind?: StreamKind | undefined;
+}
+
+/** The handle to a stream with these options: of bytes, unless they say records. */
+export type StreamOf<O> = O extends { readonly kind: infer K }
+	? K extends "records"
+		? RecordStream
+		: ByteStream
+	: "kind" extends keyof O
+		? ByteStream | RecordStream
+		: ByteStream;
 
 /** Streams in a page of a listing when nothing else is asked for. */
 const defaultListLimit: number = 1000;
@@ -37,10 +53,13 @@ export class Scope {
 	 * Makes a stream, durably, and returns it open.
 	 * @throws EXISTS, INVALID_NAME, INVALID_OPTION, UNSUPPORTED, READ_ONLY, DISK_FULL
 	 */
-	async create(stream: string, options: StreamOptions = {}): Promise<ByteStream> {
+	async create<const O extends StreamOptions = { readonly kind: "bytes" }>(
+		stream: string,
+		options?: O,
+	): Promise<StreamOf<O>> {
 		const address = this.#address(stream);
-		const config = this.#config(address, options);
-		return new ByteStream(await this.#create(address, config));
+		const config = this.#config(address, options ?? {});
+		return handleOf<O>(await this.#create(address, config), config.kind);
 	}
 
 	/**
@@ -48,28 +67,37 @@ export class Scope {
 	 * left out may be what they are.
 	 * @throws EXISTS{different} if a setting differs
 	 */
-	async ensure(stream: string, options: StreamOptions = {}): Promise<ByteStream> {
+	async ensure<const O extends StreamOptions = { readonly kind: "bytes" }>(
+		stream: string,
+		options?: O,
+	): Promise<StreamOf<O>> {
 		const address = this.#address(stream);
-		const config = this.#config(address, options);
+		const given: StreamOptions = options ?? {};
+		const config = this.#config(address, given);
 		// Between looking and making, another may make or delete it: look again, but not for ever.
 		for (let tries = 3; ; tries--) {
 			const existing = await this.#openIfThere(address);
 			if (existing !== undefined) {
-				const info = await (await existing.stream()).info();
-				refuseDifferent(info, config, options);
-				return new ByteStream(existing);
+				refuseDifferent(await existing.info(), config, given);
+				return handleOf<O>(new StreamAccess(this.#context, address, config.kind, existing), config.kind);
 			}
 			try {
-				return new ByteStream(await this.#create(address, config));
+				return handleOf<O>(await this.#create(address, config), config.kind);
 			} catch (error) {
 				if (tries === 0 || !StreambedError.is(error, "STREAMBED_EXISTS")) throw error;
 			}
 		}
 	}
 
-	/** A handle to a stream, which need not exist before its first use. */
-	stream(name: string): ByteStream {
-		return new ByteStream(new StreamAccess(this.#context, this.#address(name)));
+	/**
+	 * A handle to a stream, which need not exist before its first use: of a byte stream, or of one of `{ kind: "records" }`.
+	 * Using a stream of the other kind is refused with WRONG_KIND.
+	 */
+	stream<const O extends KindOption = { readonly kind: "bytes" }>(name: string, options?: O): StreamOf<O> {
+		const { kind = "bytes", ...more }: KindOption = options ?? {};
+		rejectUnknown(more, ["kind"], "the options of stream");
+		const config = resolveStreamConfig({ kind });
+		return handleOf<O>(new StreamAccess(this.#context, this.#address(name), config.kind), config.kind);
 	}
 
 	/** Streams of this scope in the order of their names (by UTF-16 code units). */
@@ -107,19 +135,24 @@ export class Scope {
 
 	async #create(address: StreamAddress, config: StreamConfig): Promise<StreamAccess> {
 		this.#context.assertOpen();
-		return new StreamAccess(this.#context, address, await this.#context.engine.createStream(address, config));
+		const created = await this.#context.engine.createStream(address, config);
+		return new StreamAccess(this.#context, address, config.kind, created);
 	}
 
-	async #openIfThere(address: StreamAddress): Promise<StreamAccess | undefined> {
-		const access = new StreamAccess(this.#context, address);
+	async #openIfThere(address: StreamAddress): Promise<EngineStream | undefined> {
+		this.#context.assertOpen();
 		try {
-			await access.stream();
-			return access;
+			return await this.#context.engine.openStream(address);
 		} catch (error) {
 			if (StreambedError.is(error, "STREAMBED_NOT_FOUND")) return undefined;
 			throw error;
 		}
 	}
+}
+
+function handleOf<O>(access: StreamAccess, kind: StreamKind): StreamOf<O> {
+	const handle = kind === "bytes" ? new ByteStream(access) : new RecordStream(access, bytes);
+	return handle as StreamOf<O>;
 }
 
 /** Checks what a user gave to a listing. */

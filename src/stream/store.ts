@@ -1,9 +1,13 @@
 /** An open store, and the scopes in it. */
+import { type Clock, systemClock } from "../core/clock.ts";
 import { fail } from "../core/errors.ts";
 import { parseAddress, type StreamAddress } from "../core/names.ts";
+import { type Random, systemRandom } from "../core/random.ts";
+import { RoundRobin } from "../core/routing.ts";
 import type { Engine, EngineStats, StreamSummary } from "../engine/contract.ts";
 import type { Durability, Manifest } from "../engine/manifest.ts";
-import { ByteStream } from "./byte-stream.ts";
+import type { ByteStream } from "./byte-stream.ts";
+import type { RecordStream } from "./record-stream.ts";
 import { checkListOptions, type ListOptions, Scope } from "./scope.ts";
 import type { StoreContext } from "./stream-access.ts";
 
@@ -13,6 +17,12 @@ export type StoreStatus = "open" | "closing" | "closed";
 /** Greater than any stream name: names have at most 1,000 bytes, and U+FFFF takes three. */
 const afterAllStreams: string = "\uffff".repeat(334);
 
+/** Where a store takes time and randomness from. */
+export interface StoreSources {
+	readonly clock?: Clock;
+	readonly random?: Random;
+}
+
 /** An open store. Close it: that waits for accepted appends. */
 export class Store implements AsyncDisposable {
 	/** As given to `open`. */
@@ -21,12 +31,15 @@ export class Store implements AsyncDisposable {
 	readonly #context: StoreContext;
 	#status: StoreStatus = "open";
 	#closing: Promise<void> | undefined;
+	readonly #turns = new Map<string, RoundRobin>();
 
 	/** Made by `open()`. */
-	constructor(url: string, engine: Engine) {
+	constructor(url: string, engine: Engine, { clock = systemClock, random = systemRandom }: StoreSources = {}) {
 		this.url = url;
 		this.#engine = engine;
 		this.#context = {
+			clock,
+			turnsOf: (id) => this.#turnsOf(id, random),
 			engine,
 			writers: new Set(),
 			assertOpen: () => this.#assertOpen(),
@@ -85,10 +98,10 @@ export class Store implements AsyncDisposable {
 	}
 
 	/** Brings files up to what is visible now, of one stream (its handle or `scope/stream`) or of all, so that they can be copied. */
-	async checkpoint(stream?: ByteStream | string): Promise<void> {
+	async checkpoint(stream?: ByteStream | RecordStream<never> | string): Promise<void> {
 		this.#assertOpen();
 		if (stream === undefined) return await this.#engine.checkpoint();
-		await this.#engine.checkpoint(parseAddress(stream instanceof ByteStream ? stream.address : stream));
+		await this.#engine.checkpoint(parseAddress(typeof stream === "string" ? stream : stream.address));
 	}
 
 	/**
@@ -112,6 +125,17 @@ export class Store implements AsyncDisposable {
 		const ending = await Promise.allSettled([this.#engine.close()]);
 		this.#status = "closed";
 		for (const result of [...ending, ...results]) if (result.status === "rejected") throw result.reason;
+	}
+
+	/** A stream begins with a shard at random, so that streams that are opened often fill all of theirs. */
+	#turnsOf(id: string, random: Random): RoundRobin {
+		let turns = this.#turns.get(id);
+		if (turns === undefined) {
+			const [high = 0, low = 0] = random.bytes(2);
+			turns = new RoundRobin(256 * high + low);
+			this.#turns.set(id, turns);
+		}
+		return turns;
 	}
 
 	#assertOpen(): void {

@@ -1,6 +1,10 @@
 /** A stream as all handles to it share it: opened at first use, once, and never after the store was closed. */
+
+import type { Clock } from "../core/clock.ts";
 import { fail } from "../core/errors.ts";
 import { formatAddress, type StreamAddress } from "../core/names.ts";
+import type { RoundRobin } from "../core/routing.ts";
+import type { StreamKind } from "../core/stream-config.ts";
 import type { Engine, EngineShard, EngineStream } from "../engine/contract.ts";
 
 /** What the handles of a store need of it. */
@@ -12,26 +16,36 @@ export interface StoreContext {
 	isOpen(): boolean;
 	/** What the store closes, flushing it, before it closes the engine. */
 	readonly writers: Set<{ close(): Promise<void> }>;
+	readonly clock: Clock;
+	/** Whose turn it is among the shards of a record stream, given its id: all handles of a store share it. */
+	turnsOf(id: string): RoundRobin;
 }
 
-/** Opens one stream lazily and hands out its only shard. */
+/** Opens one stream of a kind lazily; of a byte stream hands out its only shard. */
 export class StreamAccess {
 	readonly context: StoreContext;
 	readonly address: StreamAddress;
 	/** `scope/stream`. */
 	readonly label: string;
+	readonly #kind: StreamKind;
 	#stream: EngineStream | undefined;
 	#opening: Promise<EngineStream> | undefined;
 	#shard: EngineShard | undefined;
 
-	constructor(context: StoreContext, address: StreamAddress, stream?: EngineStream) {
+	constructor(context: StoreContext, address: StreamAddress, kind: StreamKind, stream?: EngineStream) {
 		this.context = context;
 		this.address = address;
+		this.#kind = kind;
 		this.label = formatAddress(address);
 		if (stream !== undefined) this.#adopt(stream);
 	}
 
-	/** The shard, if the stream is open already. */
+	/** The stream, if it is open already. */
+	get streamNow(): EngineStream | undefined {
+		return this.#stream;
+	}
+
+	/** The only shard of a byte stream, if it is open already. */
 	get shardNow(): EngineShard | undefined {
 		return this.#shard;
 	}
@@ -48,7 +62,7 @@ export class StreamAccess {
 		return this.#opening;
 	}
 
-	/** The shard of the open stream. */
+	/** The only shard of the open stream. */
 	async shard(): Promise<EngineShard> {
 		return this.#shardOf(await this.stream());
 	}
@@ -62,13 +76,13 @@ export class StreamAccess {
 	}
 
 	#adopt(stream: EngineStream): EngineStream {
-		if (stream.kind !== "bytes") {
-			throw fail("WRONG_KIND", `${this.label} is a stream of kind ${stream.kind}, not bytes`, {
+		if (stream.kind !== this.#kind) {
+			throw fail("WRONG_KIND", `${this.label} is a stream of kind ${stream.kind}, not ${this.#kind}`, {
 				details: { kind: stream.kind },
 			});
 		}
 		this.#stream = stream;
-		this.#shardOf(stream);
+		if (this.#kind === "bytes") this.#shardOf(stream);
 		return stream;
 	}
 

@@ -42,17 +42,17 @@ const failed = 3;
 function ignore(): void {}
 
 /** A promise that knows whether anybody listens to it. */
-class DurablePromise extends Promise<Appended> {
+export class DurablePromise<T = Appended> extends Promise<T> {
 	static override get [Symbol.species](): PromiseConstructor {
 		return Promise;
 	}
 
 	/** Set right after construction; the executor of the base class runs too early for it. */
-	ticket: Ticket | undefined;
+	ticket: { watch(): void } | undefined;
 
 	// biome-ignore lint/suspicious/noThenProperty: listening is what has to be noticed
-	override then<A = Appended, B = never>(
-		onFulfilled?: ((value: Appended) => A | PromiseLike<A>) | null,
+	override then<A = T, B = never>(
+		onFulfilled?: ((value: T) => A | PromiseLike<A>) | null,
 		onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
 	): Promise<A | B> {
 		this.ticket?.watch();

@@ -97,12 +97,12 @@ describe("the producers of a stream", () => {
 						if (wanted === "new") {
 							expect(found).toEqual({ kind: "new" });
 							model.stored.push({ ...one, from: at, to: at + 5 });
-							flying.push(producers.accept(one, at, at + 5, "round"));
+							flying.push(producers.accept(one, { from: at, to: at + 5, shard: 0 }, "round"));
 							at += 5;
 						} else if (typeof wanted === "string") expect(found).toMatchObject({ error: { code: wanted } });
 						else {
 							const durable = model.stored.indexOf(wanted) < model.durable;
-							const place = { from: wanted.from, to: wanted.to };
+							const place = { from: wanted.from, to: wanted.to, shard: 0 };
 							if (durable) expect(found).toEqual({ kind: "stored", answer: place });
 							else expect(found).toMatchObject({ kind: "accepted", append: { ...place, by: "round" } });
 						}
@@ -141,7 +141,7 @@ describe("the producers of a stream", () => {
 				}
 				const redo = (producers: Producers<string>, from: number, to: number): Producers<string> => {
 					for (const { from: at, to: end, ...one } of all.slice(from, to))
-						producers.redo(one.id, one.epoch, one.sequence, at, end);
+						producers.redo(one.id, one.epoch, one.sequence, { from: at, to: end, shard: 0 });
 					return producers;
 				};
 				const whole = encodeProducers(streamId, redo(new Producers("s/t"), 0, all.length));
@@ -156,19 +156,22 @@ describe("the producers of a stream", () => {
 	it("keep 4,096 answers each, and share 2^20 when there are many", () => {
 		const producers = new Producers<string>("s/t");
 		for (let sequence = 0; sequence < 3 * KEPT; sequence++) {
-			producers.redo("a", 0, sequence, sequence, sequence + 1);
+			producers.redo("a", 0, sequence, { from: sequence, to: sequence + 1, shard: 0 });
 		}
 		const stored = (sequence: number): unknown => producers.check({ id: "a", epoch: 0, sequence });
-		expect(stored(2 * KEPT)).toEqual({ kind: "stored", answer: { from: 2 * KEPT, to: 2 * KEPT + 1 } });
-		expect(stored(2 * KEPT - 1)).toEqual({ kind: "stored", answer: { from: Number.NaN, to: Number.NaN } });
-		for (let number = 0; number < 1023; number++) producers.redo(`p${number}`, 0, 0, 0, 1);
-		producers.redo("a", 0, 3 * KEPT, 0, 1);
+		expect(stored(2 * KEPT)).toEqual({ kind: "stored", answer: { from: 2 * KEPT, to: 2 * KEPT + 1, shard: 0 } });
+		expect(stored(2 * KEPT - 1)).toEqual({
+			kind: "stored",
+			answer: { from: Number.NaN, to: Number.NaN, shard: Number.NaN },
+		});
+		for (let number = 0; number < 1023; number++) producers.redo(`p${number}`, 0, 0, { from: 0, to: 1, shard: 0 });
+		producers.redo("a", 0, 3 * KEPT, { from: 0, to: 1, shard: 0 });
 		expect(producers.get("a").window.count).toBe(1024);
 	});
 
 	it("are at most 10,000: the next is refused", () => {
 		const producers = new Producers<string>("s/t");
-		for (let number = 0; number < 10_000; number++) producers.redo(`p${number}`, 0, 0, 0, 1);
+		for (let number = 0; number < 10_000; number++) producers.redo(`p${number}`, 0, 0, { from: 0, to: 1, shard: 0 });
 		const error = { code: "STREAMBED_LIMIT_EXCEEDED" };
 		expect(producers.check({ id: "new", epoch: 0, sequence: 0 })).toMatchObject({ kind: "refused", error });
 		expect(() => producers.reserve("new")).toThrow(expect.objectContaining(error));
@@ -255,7 +258,8 @@ describe("the bytes of producers", () => {
 
 	it("of a file that is damaged are CORRUPT, also where the checksum was made to fit; of another stream they say nothing", () => {
 		const producers = new Producers<string>("s/t");
-		for (let sequence = 0; sequence < 5; sequence++) producers.redo("é", 3, sequence, sequence, sequence + 1);
+		for (let sequence = 0; sequence < 5; sequence++)
+			producers.redo("é", 3, sequence, { from: sequence, to: sequence + 1, shard: 0 });
 		producers.take("taken", 9);
 		const whole = encodeProducers(streamId, producers);
 		const read = (bytes: Uint8Array, of = streamId): Producers<string> => {

@@ -2,9 +2,11 @@
 import { join } from "node:path/posix";
 import { addressOfFolder, encodePart, type StreamAddress, streamFolder } from "../../core/names.ts";
 import type { StreamConfig } from "../../core/stream-config.ts";
+import { decodeGrowth, type Growth } from "../../core/stream-layout.ts";
 import type { Disk } from "../../disk/disk.ts";
 import { corrupt } from "../../log/corruption.ts";
 import { DESCRIPTOR, type Descriptor, describesStream, readDescriptor, walkFolders } from "../../log/stream-folder.ts";
+import { shardFolders } from "../../log/stream-shards.ts";
 import { compareAddresses, type ListQuery, type StreamSummary } from "../contract.ts";
 
 /** A stream as its descriptor tells. */
@@ -18,6 +20,10 @@ export interface StoredStream extends StreamConfig {
 	readonly createdAt: number;
 	/** Ids of the streams that this one was copied from. */
 	readonly origins: readonly string[];
+	/** How a record stream came to its shards, oldest growth first. */
+	readonly growth: readonly Growth[];
+	/** A record stream that was sealed. */
+	readonly sealed: boolean;
 	/** The whole descriptor, unknown members included. */
 	readonly descriptor: Descriptor;
 }
@@ -44,8 +50,8 @@ export class Catalog {
 	}
 
 	async #holdsShards(path: string): Promise<boolean> {
-		const shard = await this.#disk.stat(join(path, "0")).catch(() => undefined);
-		return shard?.kind === "folder" && (await this.#disk.list(join(path, "0")).catch(() => [])).length > 0;
+		const [first] = await shardFolders(this.#disk, path).catch(() => []);
+		return first !== undefined && (await this.#disk.list(join(path, String(first))).catch(() => [])).length > 0;
 	}
 
 	/** Streams in order; those whose descriptor can't be read are left out. */
@@ -69,7 +75,8 @@ export class Catalog {
 
 	#stored(address: StreamAddress, folder: string, descriptor: Descriptor): StoredStream {
 		const { shards, retention, segmentBytes, tags, createdAt, origins } = descriptor;
-		if (!describesStream(descriptor)) {
+		const growth = decodeGrowth(descriptor.growth, shards as number);
+		if (!describesStream(descriptor) || growth === undefined) {
 			const path = join(this.streams, folder, DESCRIPTOR);
 			throw corrupt({ path, offset: 0, what: "it describes no stream" });
 		}
@@ -83,6 +90,8 @@ export class Catalog {
 			segmentBytes: segmentBytes as number,
 			tags: tags as Record<string, string>,
 			createdAt: createdAt as number,
+			growth,
+			sealed: descriptor.sealed === true,
 			origins: Array.isArray(origins) ? origins.filter((origin) => typeof origin === "string") : [],
 			descriptor,
 		};
@@ -95,10 +104,12 @@ export function encodeDescriptor(
 	storeId: string,
 	before: object = {},
 ): Uint8Array {
-	const { address, id, kind, shards, retention, segmentBytes, tags, createdAt, origins } = stored;
+	const { address, id, kind, shards, retention, segmentBytes, tags, createdAt, origins, growth, sealed } = stored;
 	const members = { store: storeId, id, scope: address.scope, stream: address.stream, kind, shards, retention };
 	const rest = { segmentBytes, tags, createdAt, ...(origins.length === 0 ? {} : { origins }) };
-	return new TextEncoder().encode(`${JSON.stringify({ ...before, format: 1, ...members, ...rest }, null, "\t")}\n`);
+	const records = { ...(growth.length === 0 ? {} : { growth }), ...(sealed ? { sealed } : {}) };
+	const all = { ...before, format: 1, ...members, ...rest, ...records };
+	return new TextEncoder().encode(`${JSON.stringify(all, null, "\t")}\n`);
 }
 
 function matches(query: ListQuery, address: StreamAddress): boolean {

@@ -7,12 +7,13 @@ import { join } from "node:path/posix";
 import { addressOfFolder, type StreamAddress } from "../../core/names.ts";
 import { parseUuid } from "../../core/random.ts";
 import type { LogStore } from "../../log/log-store.ts";
-import { retainedSegments } from "../../log/retained-segments.ts";
+import { learnSizes, retainedSegments } from "../../log/retained-segments.ts";
 import { hasRules } from "../../log/retention.ts";
 import { ShardFiles } from "../../log/shard-files.ts";
 import { STAGED_FOLDER } from "../../log/staged-files.ts";
 import { walkFolders } from "../../log/stream-folder.ts";
 import type { StreamLog } from "../../log/stream-log.ts";
+import { shardFolders } from "../../log/stream-shards.ts";
 import type { Catalog, StoredStream } from "./catalog.ts";
 
 /** Streams whose files are looked at in one look, and folders gone through. */
@@ -86,7 +87,8 @@ export class IdleStreams {
 		// Opening or updating it looks at its retention as well.
 		if (!hasRules(stored.retention)) return Number.POSITIVE_INFINITY;
 		let next = Number.POSITIVE_INFINITY;
-		for (let number = 0; number < stored.shards; number++) {
+		for (const number of await shardFolders(this.#log.disk, join(this.#catalog.streams, folder))) {
+			if (number >= stored.shards) continue;
 			const wait = await this.#waitOf(stored, number);
 			if (wait <= 0) {
 				opened.push(await this.#retain(stored.address));
@@ -117,7 +119,8 @@ export class IdleStreams {
 		if (damage !== undefined || newest === undefined) return Number.POSITIVE_INFINITY;
 		newest.lastTime = lastTime ?? undefined;
 		await retention.learn(stored.retention, files);
-		const extent = { head: state.head, tail, idle: true };
+		if (stored.kind === "records") await learnSizes(files);
+		const extent = { kind: stored.kind, head: state.head, tail, idle: true };
 		if (retention.plan(stored.retention, retainedSegments(files.segments, extent)) !== undefined) return 0;
 		const { ageMs } = stored.retention;
 		if (ageMs === undefined || tail === state.head) return Number.POSITIVE_INFINITY;

@@ -3,14 +3,16 @@ import { join } from "node:path/posix";
 import { fail } from "../../core/errors.ts";
 import { formatAddress, type StreamAddress, streamFolder } from "../../core/names.ts";
 import { newUuid, parseUuid, type Random } from "../../core/random.ts";
-import { applyUpdate, type StreamConfig, type StreamUpdate } from "../../core/stream-config.ts";
+import { applyUpdate, type StreamConfig, type StreamKind, type StreamUpdate } from "../../core/stream-config.ts";
 import { ioError } from "../../log/corruption.ts";
 import type { LogStore } from "../../log/log-store.ts";
+import { retainedBytes } from "../../log/retained-segments.ts";
 import type { ShardLog } from "../../log/shard-log.ts";
 import { holdError, preparedIds } from "../../log/staging.ts";
 import { DESCRIPTOR, replaceFile } from "../../log/stream-folder.ts";
 import type { StreamLog } from "../../log/stream-log.ts";
-import type { EngineStats, ListQuery, StreamInfo, StreamSummary } from "../contract.ts";
+import { openShards, shardFolders } from "../../log/stream-shards.ts";
+import type { EngineStats, ListQuery, ShardInfo, StreamInfo, StreamSummary } from "../contract.ts";
 import type { Manifest } from "../manifest.ts";
 import { Catalog, encodeDescriptor, type StoredStream } from "./catalog.ts";
 import { IdleStreams } from "./idle-streams.ts";
@@ -22,7 +24,7 @@ import type { Opener } from "./opener.ts";
 export const localManifest: Manifest = Object.freeze({
 	engine: "local",
 	persistent: true,
-	kinds: ["bytes"],
+	kinds: ["bytes", "records"],
 	densePositions: true,
 	retention: true,
 	producers: true,
@@ -66,7 +68,7 @@ export class LocalEngine {
 			const id = newUuid(this.#random);
 			const folder = streamFolder(address);
 			const createdAt = this.log.clock.now();
-			const stored = { ...config, address, folder, id, createdAt, origins: [] };
+			const stored = { ...config, address, folder, id, createdAt, origins: [], growth: [], sealed: false };
 			await this.log.createStream(folder, id, encodeDescriptor(stored, this.log.identity.id));
 			return await this.#open(address, opener);
 		});
@@ -81,25 +83,21 @@ export class LocalEngine {
 		const stored = await this.#stored(address);
 		const stream = this.#streamOf(stored);
 		stream.held = true;
-		const shards = await this.#shards(stored, stream);
+		await openShards(this.log, stream);
 		const identity = { address, id: stored.id, opener };
-		const info = (): Promise<StreamInfo> =>
-			this.#info(address, shards).catch((error) => Promise.reject(ioError(error, formatAddress(address))));
-		return new LocalStream(this.log, stream, shards, identity, info);
+		return new LocalStream(this.log, stream, identity, {
+			describe: () =>
+				this.#info(address, stream).catch((error) => Promise.reject(ioError(error, formatAddress(address)))),
+			seal: () => this.#turn(address, () => this.#seal(address, stream)),
+		});
 	}
 
 	/** Opens a stream that nobody has open, for its retention, which is done at opening. */
 	async #retain(address: StreamAddress): Promise<StreamLog> {
 		const stored = await this.#stored(address);
 		const stream = this.#streamOf(stored);
-		await this.#shards(stored, stream);
+		await openShards(this.log, stream);
 		return stream;
-	}
-
-	async #shards(stored: StoredStream, stream: StreamLog): Promise<ShardLog[]> {
-		const shards: ShardLog[] = [];
-		for (let number = 0; number < stored.shards; number++) shards.push(await this.log.shard(stream, number));
-		return shards;
 	}
 
 	/** Finds a stream; one whose folder was moved or copied here is made a stream of this address first. */
@@ -120,23 +118,45 @@ export class LocalEngine {
 			kind: stored.kind,
 			segmentBytes: stored.segmentBytes,
 			retention: stored.retention,
+			layout: { shards: stored.shards, growth: stored.growth },
+			sealed: stored.sealed,
 		});
 	}
 
-	async #info(address: StreamAddress, shards: readonly ShardLog[]): Promise<StreamInfo> {
+	async #info(address: StreamAddress, stream: StreamLog): Promise<StreamInfo> {
 		const stored = await this.#catalog.find(address);
 		if (stored === undefined) {
 			throw fail("NOT_FOUND", `there is no stream ${formatAddress(address)}`, { details: { ...address } });
 		}
 		const { id, kind, retention, segmentBytes, tags, createdAt } = stored;
-		const infos = shards.map((shard) => {
-			const { head, tail } = shard.bounds();
-			const segments = shard.files.segments.length;
-			return { shard: shard.shard, head, tail, bytes: tail - head, segments, lastTime: shard.lastTime };
-		});
-		const sealed = shards.every((shard) => shard.bounds().sealed);
+		const shards: ShardInfo[] = [];
+		let sealed = true;
+		for (let number = 0; number < stream.layout.shards; number++) {
+			const shard = stream.shards.get(number);
+			sealed &&= shard?.bounds().sealed ?? stream.sealed;
+			if (shard === undefined) shards.push({ shard: number, ...untouched });
+			else shards.push(await shardInfo(kind, shard));
+		}
 		const { durability } = this;
-		return { ...address, id, kind, sealed, durability, retention, segmentBytes, tags, createdAt, shards: infos };
+		return { ...address, id, kind, sealed, durability, retention, segmentBytes, tags, createdAt, shards };
+	}
+
+	/** Seals a record stream: first nothing is accepted any more, then what has data says so, then the descriptor. */
+	async #seal(address: StreamAddress, stream: StreamLog): Promise<void> {
+		const refusal = stream.deleted ?? this.log.refusal();
+		if (refusal !== undefined) throw refusal;
+		stream.sealed = true;
+		const shards = [...stream.shards.values()];
+		const empty = shards.filter(({ files, memory }) => files.segments.length === 0 && !memory.busy);
+		for (const shard of empty) shard.sealEmpty();
+		await Promise.all(shards.filter((shard) => !empty.includes(shard)).map((shard) => shard.seal()));
+		const stored = await this.#stored(address);
+		if (!stored.sealed) await this.#replace({ ...stored, sealed: true });
+	}
+
+	async #replace(stored: StoredStream): Promise<void> {
+		const path = join(this.#catalog.streams, stored.folder, DESCRIPTOR);
+		await replaceFile(this.log.disk, path, encodeDescriptor(stored, this.log.identity.id, stored.descriptor));
 	}
 
 	/** See `Engine.listStreams`. */
@@ -152,17 +172,31 @@ export class LocalEngine {
 			const stored = await this.#stored(address);
 			const { kind, shards, retention, segmentBytes, tags } = stored;
 			const config = applyUpdate({ kind, shards, retention, segmentBytes, tags }, change);
-			const path = join(this.#catalog.streams, stored.folder, DESCRIPTOR);
-			const next = { ...stored, ...config };
-			await replaceFile(this.log.disk, path, encodeDescriptor(next, this.log.identity.id, stored.descriptor));
-			const stream = this.#streamOf(next);
+			const stream = this.#streamOf(stored);
 			stream.held = true;
+			await openShards(this.log, stream);
+			const next = { ...stored, ...config };
+			if (config.shards > shards) await this.#grow(stream, next);
+			else await this.#replace(next);
 			stream.configure(config);
 			if (change.retention !== undefined) this.log.retention.confirm(stream);
-			const logs = await this.#shards(next, stream);
-			for (const shard of logs) await this.log.retention.examine(shard);
-			return await this.#info(address, logs);
+			for (const shard of stream.shards.values()) await this.log.retention.examine(shard);
+			return await this.#info(address, stream);
 		});
+	}
+
+	async #grow(stream: StreamLog, next: StoredStream): Promise<void> {
+		if (stream.sealed) {
+			throw fail("SEALED", `cannot grow ${stream.name}: the stream is sealed`);
+		}
+		const { clock } = this.log;
+		await stream.growth.grow(
+			stream,
+			this.log.admission,
+			next.shards,
+			() => clock.now(),
+			({ growth }) => this.#replace({ ...next, growth }),
+		);
 	}
 
 	/** See `Engine.deleteStream`. */
@@ -170,7 +204,7 @@ export class LocalEngine {
 		await this.#turn(address, async () => {
 			const stored = await this.#stored(address);
 			const stream = this.#streamOf(stored);
-			for (let shard = 0; !force && shard < stored.shards; shard++) {
+			for (const shard of force ? [] : await shardFolders(this.log.disk, stream.path)) {
 				const log = stream.shards.get(shard);
 				if (log !== undefined && this.log.staging.holds(log)) await this.log.staging.clear(log, "delete", false);
 				const [id] = await preparedIds(this.log.disk, join(stream.path, String(shard)));
@@ -213,4 +247,16 @@ export class LocalEngine {
 			if (this.#turns.get(key) === mine) this.#turns.delete(key);
 		}
 	}
+}
+
+const untouched: Omit<ShardInfo, "shard"> = { head: 0, tail: 0, bytes: 0, segments: 0, lastTime: null };
+
+async function shardInfo(kind: StreamKind, log: ShardLog): Promise<ShardInfo> {
+	const { head, tail } = log.bounds();
+	const { shard, files, lastTime } = log;
+	// What was appended a moment ago is still on its way to the file.
+	const newest = files.segments.at(-1);
+	const unwritten = kind === "records" && newest !== undefined ? Math.max(0, log.memory.fileEnd - newest.bytes) : 0;
+	const bytes = (await retainedBytes(kind, files, { head, tail })) + unwritten;
+	return { shard, head, tail, bytes, segments: files.segments.length, lastTime };
 }

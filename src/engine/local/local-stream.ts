@@ -2,12 +2,15 @@
 import { fail } from "../../core/errors.ts";
 import type { PositionQuery } from "../../core/location.ts";
 import type { StreamAddress } from "../../core/names.ts";
-import type { TakenEpoch } from "../../core/producers.ts";
+import type { ProducerTriple, TakenEpoch } from "../../core/producers.ts";
 import type { StreamKind } from "../../core/stream-config.ts";
+import type { StreamLayout } from "../../core/stream-layout.ts";
+import { AppendTogether } from "../../log/append-together.ts";
 import type { LogStore } from "../../log/log-store.ts";
 import { takeEpoch } from "../../log/producer-epochs.ts";
 import type { ShardLog } from "../../log/shard-log.ts";
 import type { StreamLog } from "../../log/stream-log.ts";
+import { shardNow } from "../../log/stream-shards.ts";
 import type {
 	Completion,
 	EngineShard,
@@ -15,12 +18,21 @@ import type {
 	Payload,
 	ReadOptions,
 	ReadResult,
+	ShardAppend,
 	ShardBounds,
+	ShardPlace,
 	StreamInfo,
 	SubmitOptions,
+	TogetherCompletion,
 } from "../contract.ts";
 import { LocalStaging } from "./local-staging.ts";
 import { closedError, type Opener } from "./opener.ts";
+
+/** What a stream needs of its engine. */
+export interface StreamHost {
+	describe(): Promise<StreamInfo>;
+	seal(): Promise<void>;
+}
 
 /** A handle to a stream, as one opener has it. */
 export class LocalStream implements EngineStream {
@@ -29,25 +41,21 @@ export class LocalStream implements EngineStream {
 	readonly #store: LogStore;
 	readonly #stream: StreamLog;
 	readonly #opener: Opener;
-	readonly #logs: readonly ShardLog[];
-	readonly #describe: () => Promise<StreamInfo>;
-	readonly #shards: readonly LocalShard[];
+	readonly #host: StreamHost;
+	readonly #shards = new Map<number, LocalShard>();
 
 	constructor(
 		store: LogStore,
 		stream: StreamLog,
-		shards: readonly ShardLog[],
 		identity: { readonly address: StreamAddress; readonly id: string; readonly opener: Opener },
-		describe: () => Promise<StreamInfo>,
+		host: StreamHost,
 	) {
 		this.address = identity.address;
 		this.id = identity.id;
 		this.#store = store;
 		this.#stream = stream;
 		this.#opener = identity.opener;
-		this.#logs = shards;
-		this.#describe = describe;
-		this.#shards = shards.map((shard) => new LocalShard(store, shard, identity.opener));
+		this.#host = host;
 	}
 
 	get kind(): StreamKind {
@@ -56,18 +64,71 @@ export class LocalStream implements EngineStream {
 
 	async info(): Promise<StreamInfo> {
 		if (this.#stream.deleted !== undefined) throw this.#stream.deleted;
-		return await this.#describe();
+		return await this.#host.describe();
 	}
 
-	shard(index: number): EngineShard {
-		const shard = this.#shards[index];
-		if (shard === undefined) throw fail("INVALID_OPTION", `${this.#stream.name} has no shard ${index}`);
+	shard(index: number): LocalShard {
+		let shard = this.#shards.get(index);
+		if (shard !== undefined) return shard;
+		shard = new LocalShard(this.#store, this.#log(index), this.#opener);
+		this.#shards.set(index, shard);
 		return shard;
 	}
 
+	#log(index: number): ShardLog {
+		if (index >= 0 && index < this.#stream.layout.shards) return shardNow(this.#store, this.#stream, index);
+		throw fail("INVALID_OPTION", `${this.#stream.name} has no shard ${index}`);
+	}
+
+	get layout(): StreamLayout {
+		return this.#stream.layout;
+	}
+
+	get growing(): Promise<void> | undefined {
+		return this.#stream.growth.growing;
+	}
+
+	async grown(shards: number, signal?: AbortSignal): Promise<void> {
+		this.#check();
+		await untilEnded(this.#opener, signal, (both) => this.#stream.growth.wait(this.#stream.name, shards, both));
+	}
+
+	async bounds(): Promise<readonly ShardBounds[]> {
+		this.#check();
+		const { shards, layout, sealed } = this.#stream;
+		const untouched: ShardBounds = { head: 0, tail: 0, sealed };
+		return Array.from({ length: layout.shards }, (_, index) => shards.get(index)?.bounds() ?? untouched);
+	}
+
+	submitTogether(
+		parts: readonly ShardAppend[],
+		producer: ProducerTriple | undefined,
+		completion: TogetherCompletion,
+	): void {
+		if (this.#opener.closed) return queueMicrotask(() => completion.fail(closedError()));
+		const resolved = parts.map(({ shard, payload, units, expect }) => {
+			return { shard: this.#log(shard), payload, units, expect };
+		});
+		new AppendTogether(this.#store, resolved, producer, completion).submit();
+	}
+
+	placesOf(producer: ProducerTriple): readonly ShardPlace[] | undefined {
+		return this.#stream.producers.table.placesOf(producer);
+	}
+
 	async takeEpoch(producer: string): Promise<TakenEpoch> {
+		this.#check();
+		return await takeEpoch(this.#store, this.#stream, producer);
+	}
+
+	async seal(): Promise<void> {
+		this.#check();
+		await this.#host.seal();
+	}
+
+	#check(): void {
+		if (this.#stream.deleted !== undefined) throw this.#stream.deleted;
 		if (this.#opener.closed) throw closedError();
-		return await takeEpoch(this.#store, this.#stream, this.#logs[0] as ShardLog, producer);
 	}
 }
 
@@ -115,13 +176,7 @@ class LocalShard implements EngineShard {
 
 	async changed(position: number, signal?: AbortSignal): Promise<void> {
 		this.#check();
-		const ended = this.#opener.signal;
-		const both = signal === undefined ? ended : AbortSignal.any([signal, ended]);
-		try {
-			await this.#shard.changed(position, both);
-		} catch (error) {
-			throw ended.aborted && !signal?.aborted ? closedError() : error;
-		}
+		await untilEnded(this.#opener, signal, (both) => this.#shard.changed(position, both));
 	}
 
 	async truncateBefore(position: number): Promise<number> {
@@ -138,5 +193,20 @@ class LocalShard implements EngineShard {
 
 	#check(): void {
 		if (this.#opener.closed) throw closedError();
+	}
+}
+
+/** Waits for something that ends with its opener as well. */
+async function untilEnded(
+	opener: Opener,
+	signal: AbortSignal | undefined,
+	wait: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+	const ended = opener.signal;
+	const both = signal === undefined ? ended : AbortSignal.any([signal, ended]);
+	try {
+		await wait(both);
+	} catch (error) {
+		throw ended.aborted && !signal?.aborted ? closedError() : error;
 	}
 }

@@ -3,13 +3,11 @@ import { type Clock, systemClock } from "../../core/clock.ts";
 import { fail, type StreambedError } from "../../core/errors.ts";
 import { defaultLimits, type Limits } from "../../core/limits.ts";
 import { formatAddress, type StreamAddress } from "../../core/names.ts";
-import type { TakenEpoch } from "../../core/producers.ts";
 import { newUuid, type Random, systemRandom } from "../../core/random.ts";
-import { applyUpdate, type StreamConfig, type StreamKind, type StreamUpdate } from "../../core/stream-config.ts";
+import { applyUpdate, type StreamConfig, type StreamUpdate } from "../../core/stream-config.ts";
 import {
 	compareAddresses,
 	type Engine,
-	type EngineShard,
 	type EngineStats,
 	type EngineStream,
 	type ListQuery,
@@ -19,13 +17,13 @@ import {
 import type { Durability, Manifest } from "../manifest.ts";
 import { MemoryRetention } from "./memory-retention.ts";
 import { MemoryRounds } from "./memory-rounds.ts";
-import { MemoryShard } from "./memory-shard.ts";
+import { MemoryStream } from "./memory-stream.ts";
 
 /** What the memory engine can do. */
 export const memoryManifest: Manifest = Object.freeze({
 	engine: "memory",
 	persistent: false,
-	kinds: ["bytes"],
+	kinds: ["bytes", "records"],
 	densePositions: true,
 	retention: true,
 	producers: true,
@@ -78,9 +76,9 @@ class MemoryEngine implements Engine {
 		if (this.#streams.has(name)) {
 			throw fail("EXISTS", `the stream ${name} exists already`, { details: { ...address } });
 		}
-		const shard = new MemoryShard(name, this.#rounds, this.#random, this.#firstPosition);
-		const stream = new MemoryStream(address, newUuid(this.#random), config, this.#clock.now(), shard);
-		shard.appended = () => this.#retention.apply(stream);
+		const identity = { address, id: newUuid(this.#random), createdAt: this.#clock.now() };
+		const stream = new MemoryStream(identity, config, this.#rounds, this.#random, this.#firstPosition);
+		stream.appended = () => this.#retention.apply(stream);
 		this.#streams.set(name, stream);
 		return stream;
 	}
@@ -103,7 +101,7 @@ class MemoryEngine implements Engine {
 
 	async updateStream(address: StreamAddress, change: StreamUpdate): Promise<StreamInfo> {
 		const stream = this.#find(address);
-		stream.config = applyUpdate(stream.config, change);
+		stream.configure(applyUpdate(stream.config, change));
 		if (change.retention !== undefined) stream.confirmedMs = this.#retention.confirm();
 		this.#retention.apply(stream);
 		return await stream.info();
@@ -111,9 +109,9 @@ class MemoryEngine implements Engine {
 
 	async deleteStream(address: StreamAddress, force = false): Promise<void> {
 		const stream = this.#find(address);
-		await stream.memory.staging.clear("delete", force);
+		await stream.clearStaged("delete", force);
 		this.#streams.delete(formatAddress(address));
-		stream.memory.delete();
+		stream.delete();
 	}
 
 	stats(): EngineStats {
@@ -144,7 +142,7 @@ class MemoryEngine implements Engine {
 		this.#rounds.closed = true;
 		this.#retention.stop();
 		await this.#rounds.drained();
-		for (const stream of this.#streams.values()) stream.memory.end(this.#rounds.closedError());
+		for (const stream of this.#streams.values()) stream.end(this.#rounds.closedError());
 		this.#streams.clear();
 	}
 
@@ -157,58 +155,6 @@ class MemoryEngine implements Engine {
 
 	#assertOpen(): void {
 		if (this.#rounds.closed) throw this.#rounds.closedError();
-	}
-}
-
-class MemoryStream implements EngineStream {
-	readonly address: StreamAddress;
-	readonly id: string;
-	readonly memory: MemoryShard;
-	config: StreamConfig;
-	/** When its retention was last set, on the monotonic clock. */
-	confirmedMs = Number.NEGATIVE_INFINITY;
-	readonly #createdAt: number;
-
-	constructor(address: StreamAddress, id: string, config: StreamConfig, createdAt: number, memory: MemoryShard) {
-		this.address = address;
-		this.id = id;
-		this.config = config;
-		this.memory = memory;
-		this.#createdAt = createdAt;
-	}
-
-	get kind(): StreamKind {
-		return this.config.kind;
-	}
-
-	shard(_index: number): EngineShard {
-		return this.memory;
-	}
-
-	async takeEpoch(producer: string): Promise<TakenEpoch> {
-		return await this.memory.takeEpoch(producer);
-	}
-
-	summary(): StreamSummary {
-		const { kind, shards, tags } = this.config;
-		return { ...this.address, id: this.id, kind, shards, createdAt: this.#createdAt, tags };
-	}
-
-	async info(): Promise<StreamInfo> {
-		const { sealed } = await this.memory.bounds();
-		const { kind, retention, segmentBytes, tags } = this.config;
-		return {
-			...this.address,
-			id: this.id,
-			kind,
-			sealed,
-			durability: "memory",
-			retention,
-			segmentBytes,
-			tags,
-			createdAt: this.#createdAt,
-			shards: [this.memory.describe()],
-		};
 	}
 }
 

@@ -11,7 +11,7 @@ const LOOK_MS = 1000;
 interface Retained {
 	readonly config: { readonly retention: Retention };
 	readonly confirmedMs: number;
-	readonly memory: MemoryShard;
+	readonly shards: Iterable<MemoryShard>;
 }
 
 /** The retention of a memory store. */
@@ -40,11 +40,11 @@ export class MemoryRetention {
 	}
 
 	/** Drops what may go of one stream. */
-	apply({ config: { retention }, confirmedMs, memory }: Retained): void {
+	apply({ config: { retention }, confirmedMs, shards }: Retained): void {
 		const { ageMs, bytes, maxBytes } = retention;
 		if (ageMs === undefined && bytes === undefined && maxBytes === undefined) return;
 		const ageNow = ageMs === undefined ? undefined : this.#watch.ageNow(ageMs, confirmedMs);
-		this.#freedBytes += memory.retain(retention, ageNow);
+		for (const shard of shards) this.#freedBytes += shard.retain(retention, ageNow);
 	}
 
 	stop(): void {

@@ -6,13 +6,14 @@
  */
 import { abortError } from "../../core/abort.ts";
 import { fail, type StreambedError } from "../../core/errors.ts";
+import { appendLimit } from "../../core/limits.ts";
 import type { PositionQuery } from "../../core/location.ts";
-import { type Flight, Producers, type ProducerTriple, type TakenEpoch } from "../../core/producers.ts";
+import type { Flight, Producers, ProducerTriple } from "../../core/producers.ts";
 import type { Random } from "../../core/random.ts";
 import { type RetainedPieces, retainedHead } from "../../core/retention.ts";
-import type { Retention } from "../../core/stream-config.ts";
+import { payloadLength } from "../../core/shard.ts";
+import type { Retention, StreamKind } from "../../core/stream-config.ts";
 import type {
-	Appended,
 	Completion,
 	EngineShard,
 	Payload,
@@ -28,9 +29,33 @@ import { MemoryStaging } from "./memory-staging.ts";
 import { Slab } from "./slab.ts";
 
 interface Entry {
+	/** Position of its first unit, and how many it has. */
 	readonly offset: number;
+	readonly units: number;
 	readonly time: number;
 	readonly bytes: Uint8Array;
+	/** Bytes of all appends before it; in a byte stream its offset. */
+	readonly byteOffset: number;
+}
+
+/** An append that was accepted. */
+export interface AcceptedEntry {
+	readonly offset: number;
+	readonly units: number;
+	readonly bytes: Uint8Array;
+}
+
+/** What the shards of a stream share. */
+export interface ShardHome {
+	/** For messages: `scope/stream`. */
+	readonly name: string;
+	readonly kind: StreamKind;
+	readonly rounds: MemoryRounds;
+	readonly random: Random;
+	readonly firstPosition: number;
+	readonly producers: Producers<undefined>;
+	/** Called after each append. */
+	appended(): void;
 }
 
 type Produced = Flight<undefined>;
@@ -41,9 +66,11 @@ interface Waiter {
 	reject(error: unknown): void;
 }
 
-/** The only shard of a byte stream in memory. */
+/** A shard in memory. */
 export class MemoryShard implements EngineShard {
 	readonly staging: MemoryStaging;
+	readonly #home: ShardHome;
+	readonly #shard: number;
 	readonly #name: string;
 	readonly #rounds: MemoryRounds;
 	readonly #slab = new Slab();
@@ -53,15 +80,18 @@ export class MemoryShard implements EngineShard {
 	#head: number;
 	#tail: number;
 	#acceptedTail: number;
+	/** Bytes of all appends so far. */
+	#byteTail: number;
 	#lastTime: number | null = null;
 	/** Nothing more is accepted. */
 	#sealing = false;
 	#sealed = false;
 	#deleted = false;
-	/** Called after each append. */
-	appended: () => void = () => {};
 
-	constructor(name: string, rounds: MemoryRounds, random: Random, firstPosition: number) {
+	constructor(home: ShardHome, shard: number) {
+		const { name, rounds, random, firstPosition } = home;
+		this.#home = home;
+		this.#shard = shard;
 		this.#name = name;
 		this.staging = new MemoryStaging({
 			name,
@@ -72,14 +102,15 @@ export class MemoryShard implements EngineShard {
 			commit: (bytes, expect) =>
 				new Promise((resolve, reject) => {
 					const done = (from: number, to: number): void => resolve({ from, to });
-					this.#submit(bytes, undefined, { expect }, { done, fail: reject });
+					this.#submit(bytes, undefined, { expect, units: bytes.length }, { done, fail: reject });
 				}),
 		});
 		this.#rounds = rounds;
-		this.#producers = new Producers(name);
+		this.#producers = home.producers;
 		this.#head = firstPosition;
 		this.#tail = firstPosition;
 		this.#acceptedTail = firstPosition;
+		this.#byteTail = home.kind === "bytes" ? firstPosition : 0;
 	}
 
 	get acceptedTail(): number {
@@ -87,8 +118,8 @@ export class MemoryShard implements EngineShard {
 	}
 
 	describe(): ShardInfo {
-		const bytes = this.#tail - this.#head;
-		return { shard: 0, head: this.#head, tail: this.#tail, bytes, segments: 0, lastTime: this.#lastTime };
+		const bytes = this.#byteTail - this.#byteHead;
+		return { shard: this.#shard, head: this.#head, tail: this.#tail, bytes, segments: 0, lastTime: this.#lastTime };
 	}
 
 	acceptsNow(bytes: number): boolean {
@@ -96,8 +127,12 @@ export class MemoryShard implements EngineShard {
 	}
 
 	submit(payload: Payload, options: SubmitOptions, completion: Completion): number {
-		const bytes = this.#slab.copy(payload);
-		return this.#submit(bytes, this.#tooLarge(bytes.length), options, completion);
+		return this.#submit(this.copy(payload), this.tooLarge(payload, options.units), options, completion);
+	}
+
+	/** Bytes of a payload, in memory of its own. */
+	copy(payload: Payload): Uint8Array {
+		return this.#slab.copy(payload);
 	}
 
 	#submit(
@@ -106,37 +141,38 @@ export class MemoryShard implements EngineShard {
 		options: SubmitOptions,
 		completion: Completion,
 	): number {
-		const { expect, producer } = options;
-		const length = bytes.length;
+		const { expect, producer, units = bytes.length } = options;
 		const general = this.#unusable() ?? tooLarge;
 		const known = producer === undefined || general !== undefined ? undefined : this.#answerKnown(producer, completion);
 		if (known !== undefined) return known;
-		const refusal = general ?? this.#refusal(length, expect);
+		const refusal = general ?? this.#refusal(units, expect);
 		if (refusal !== undefined) return this.#refuse(refusal, completion);
-		const offset = this.#acceptedTail;
-		this.#acceptedTail += length;
-		const produced = producer && this.#producers.accept(producer, offset, offset + length, undefined);
-		this.#rounds.add(length, (time) => this.#store({ offset, time, bytes }, completion, produced));
+		const accepted = this.accept(bytes, units);
+		const { offset } = accepted;
+		const place = { shard: this.#shard, from: offset, to: offset + units };
+		const produced = producer && this.#producers.accept(producer, place, undefined);
+		this.#rounds.add(bytes.length, (time) => this.#store(accepted, time, completion, produced));
 		return offset;
 	}
 
-	/** Begins a new life of a producer: appends of its older ones are FENCED from then on. */
-	async takeEpoch(producer: string): Promise<TakenEpoch> {
-		for (;;) {
-			this.#assertUsable();
-			const epoch = this.#producers.reserve(producer);
-			await new Promise<void>((resolve) => this.#rounds.add(0, () => resolve()));
-			this.#assertUsable();
-			if (!this.#producers.take(producer, epoch)) continue;
-			// What older epochs had handed over by now is on its way.
-			await new Promise<void>((resolve) => this.#rounds.add(0, () => resolve()));
-			this.#assertUsable();
-			return { epoch, last: this.#producers.get(producer).window.last };
-		}
+	/** Why an append that is one of several cannot be stored. */
+	refusal(units: number, expect: number | undefined): StreambedError | undefined {
+		return this.#unusable() ?? this.#refusal(units, expect);
+	}
+
+	/** Gives an append its place; it is stored by {@link keep}, in the next round. */
+	accept(bytes: Uint8Array, units: number): AcceptedEntry {
+		const offset = this.#acceptedTail;
+		this.#acceptedTail += units;
+		return { offset, units, bytes };
 	}
 
 	async bounds(): Promise<ShardBounds> {
 		this.#assertUsable();
+		return this.boundsNow();
+	}
+
+	boundsNow(): ShardBounds {
 		return { head: this.#head, tail: this.#tail, sealed: this.#sealed };
 	}
 
@@ -161,6 +197,7 @@ export class MemoryShard implements EngineShard {
 		if (options.signal?.aborted) throw abortError(options.signal, `reading ${this.#name}`);
 		this.#checkPosition(position);
 		if (position === this.#tail) return { kind: this.#sealed ? "end" : "nothing", tail: this.#tail };
+		if (this.#home.kind === "records") return { kind: "data", runs: this.#recordRuns(position, maxBytes) };
 		const runs: Run[] = [];
 		let at = position;
 		for (let index = this.#indexOf(position); index < this.#entries.length && at - position < maxBytes; index++) {
@@ -169,6 +206,18 @@ export class MemoryShard implements EngineShard {
 			at = run.offset + run.bytes.length;
 		}
 		return { kind: "data", runs };
+	}
+
+	/** Whole appends from the one on that holds a position. */
+	#recordRuns(position: number, maxBytes: number): Run[] {
+		const runs: Run[] = [];
+		let total = 0;
+		for (let index = this.#indexOf(position); index < this.#entries.length && total < maxBytes; index++) {
+			const { offset, units, time, bytes } = this.#entries[index] as Entry;
+			runs.push({ offset, units, time, bytes });
+			total += bytes.length;
+		}
+		return runs;
 	}
 
 	changed(position: number, signal?: AbortSignal): Promise<void> {
@@ -210,9 +259,16 @@ export class MemoryShard implements EngineShard {
 	/** Drops what retention says; returns the bytes. */
 	retain(retention: Retention, ageNow: number | undefined): number {
 		const { head } = retainedHead(retention, this.#pieces(), ageNow) ?? { head: this.#head };
-		const dropped = head - this.#head;
-		if (dropped > 0) this.#moveHead(head);
-		return dropped;
+		if (head <= this.#head) return 0;
+		const before = this.#byteHead;
+		this.#moveHead(head);
+		return this.#byteHead - before;
+	}
+
+	/** Bytes of all appends below the head; one that the head lies in counts as a whole in a record stream. */
+	get #byteHead(): number {
+		if (this.#home.kind === "bytes") return this.#head;
+		return this.#entries[0]?.byteOffset ?? this.#byteTail;
 	}
 
 	#moveHead(position: number): void {
@@ -230,13 +286,13 @@ export class MemoryShard implements EngineShard {
 			borderBefore: (time) => Math.max(this.#head, startOf(lowerBound(entries, (each) => each.time >= time))),
 			borderLeaving: (bytes) => {
 				// The first append that begins too late to be the first that stays.
-				const after = lowerBound(entries, ({ offset }) => this.#tail - offset < bytes);
+				const after = lowerBound(entries, ({ byteOffset }) => this.#byteTail - byteOffset < bytes);
 				return Math.max(this.#head, entries[after - 1]?.offset ?? this.#head);
 			},
 			borderWithin: (bytes) =>
 				Math.min(
 					newest,
-					Math.max(this.#head, startOf(lowerBound(entries, ({ offset }) => this.#tail - offset <= bytes))),
+					Math.max(this.#head, startOf(lowerBound(entries, ({ byteOffset }) => this.#byteTail - byteOffset <= bytes))),
 				),
 		};
 	}
@@ -251,6 +307,12 @@ export class MemoryShard implements EngineShard {
 		this.#sealed = true;
 		this.#wake();
 		return this.#tail;
+	}
+
+	/** Its stream is sealed, and it has nothing. */
+	sealEmpty(): void {
+		this.#sealing = true;
+		this.#sealed = true;
 	}
 
 	/** Everything from now on is NOT_FOUND, also what was accepted and is not yet stored. */
@@ -277,7 +339,9 @@ export class MemoryShard implements EngineShard {
 		if (verdict.kind === "refused") return this.#refuse(verdict.error, completion);
 		const { from, to } = verdict.kind === "stored" ? verdict.answer : verdict.append;
 		// Behind the first one, if that is still on its way.
-		this.#rounds.add(0, () => (this.#deleted ? completion.fail(this.#notFound()) : completion.done(from, to, true)));
+		this.#rounds.add(0, () =>
+			this.#deleted ? completion.fail(this.#notFound()) : completion.done(from, to, true, Number.NaN),
+		);
 		return from;
 	}
 
@@ -286,15 +350,16 @@ export class MemoryShard implements EngineShard {
 		return this.#deleted ? this.#notFound() : undefined;
 	}
 
-	#tooLarge(length: number): StreambedError | undefined {
+	tooLarge(payload: Payload, units: number | undefined): StreambedError | undefined {
+		const bytes = payloadLength(payload);
 		const limit = this.#rounds.limits.appendBytes;
-		if (length <= limit) return undefined;
-		return fail("TOO_LARGE", `append of ${length} bytes to ${this.#name} is larger than the limit of ${limit}`, {
-			details: { bytes: length, limit },
+		if (bytes <= appendLimit(this.#rounds.limits, units)) return undefined;
+		return fail("TOO_LARGE", `append of ${bytes} bytes to ${this.#name} is larger than the limit of ${limit}`, {
+			details: { bytes, limit },
 		});
 	}
 
-	#refusal(length: number, expect: number | undefined): StreambedError | undefined {
+	#refusal(units: number, expect: number | undefined): StreambedError | undefined {
 		const tail = this.#acceptedTail;
 		if (this.#sealing) {
 			return fail("SEALED", `append to ${this.#name}, which is sealed at ${tail}`, { details: { tail } });
@@ -304,27 +369,34 @@ export class MemoryShard implements EngineShard {
 				details: { expected: expect, tail },
 			});
 		}
-		if (Number.isSafeInteger(tail + length)) return undefined;
-		return fail(
-			"LIMIT_EXCEEDED",
-			`append of ${length} bytes at ${tail} of ${this.#name} would pass the last position`,
-			{
-				details: { limit: Number.MAX_SAFE_INTEGER, tail },
-			},
-		);
+		if (Number.isSafeInteger(tail + units)) return undefined;
+		return fail("LIMIT_EXCEEDED", `append of ${units} units at ${tail} of ${this.#name} would pass the last position`, {
+			details: { limit: Number.MAX_SAFE_INTEGER, tail },
+		});
 	}
 
-	#store(entry: Entry, completion: Completion, produced: Produced | undefined): void {
+	#store(accepted: AcceptedEntry, time: number, completion: Completion, produced: Produced | undefined): void {
 		if (this.#deleted) return completion.fail(this.#notFound());
 		if (produced !== undefined) this.#producers.settle(produced);
-		const time = Math.max(entry.time, this.#lastTime ?? entry.time);
-		this.#entries.push({ ...entry, time });
+		const stored = this.keep(accepted, time);
+		completion.done(accepted.offset, this.#tail, false, stored);
+		this.shown();
+	}
+
+	/** Stores an append that was accepted; returns its time. {@link shown} has to follow. */
+	keep({ offset, units, bytes }: AcceptedEntry, now: number): number {
+		const time = Math.max(now, this.#lastTime ?? now);
+		this.#entries.push({ offset, units, time, bytes, byteOffset: this.#byteTail });
+		this.#byteTail += bytes.length;
 		this.#lastTime = time;
-		this.#tail = entry.offset + entry.bytes.length;
-		const result: Appended = { from: entry.offset, to: this.#tail, duplicate: false };
-		completion.done(result.from, result.to, result.duplicate);
+		this.#tail = offset + units;
+		return time;
+	}
+
+	/** Tells those who wait for data. */
+	shown(): void {
 		this.#wake();
-		this.appended();
+		this.#home.appended();
 	}
 
 	#wake(): void {
@@ -333,7 +405,7 @@ export class MemoryShard implements EngineShard {
 
 	/** The append that holds `position`, which lies between head and tail; at the tail, the next one. */
 	#indexOf(position: number): number {
-		return lowerBound(this.#entries, (entry) => entry.offset + entry.bytes.length > position);
+		return lowerBound(this.#entries, (entry) => entry.offset + entry.units > position);
 	}
 
 	#locateTime(time: number): number {

@@ -1,4 +1,6 @@
 /** A shard under a test's control: what is submitted waits until the test completes or refuses it. */
+import { systemClock } from "../../../src/core/clock.ts";
+import { RoundRobin } from "../../../src/core/routing.ts";
 import type {
 	Completion,
 	Engine,
@@ -47,6 +49,7 @@ export class FakeShard implements EngineShard {
 	}
 
 	submit(payload: Payload, options: SubmitOptions, completion: Completion): number {
+		if ("bytes" in payload) throw new Error("not faked");
 		const parts = payload instanceof Uint8Array ? [payload] : payload;
 		const bytes = new Uint8Array(Buffer.concat(parts));
 		const from = this.acceptedTail;
@@ -60,7 +63,7 @@ export class FakeShard implements EngineShard {
 		const next = this.submitted.shift();
 		if (next === undefined) throw new Error("nothing was submitted");
 		this.tail = next.from + next.bytes.length;
-		next.completion.done(next.from, this.tail, false);
+		next.completion.done(next.from, this.tail, false, 0);
 	}
 
 	/** Refuses an append that waits; those after it stand where they were. */
@@ -116,9 +119,11 @@ export async function fakeStream(shard: FakeShard, options: { opened?: boolean }
 		engine: engine as Engine,
 		assertOpen: () => {},
 		isOpen: () => true,
+		clock: systemClock,
+		turnsOf: () => new RoundRobin(0),
 		writers: new Set(),
 	};
-	const access = new StreamAccess(context, { scope: "fake", stream: "stream" });
+	const access = new StreamAccess(context, { scope: "fake", stream: "stream" }, "bytes");
 	if (options.opened !== false) await access.shard();
 	return access;
 }

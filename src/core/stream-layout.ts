@@ -1,0 +1,66 @@
+/**
+ * How many shards a record stream has, and how it came to them. What keeps the order per key across a growth: a shard
+ * that a growth has added is read only by who has read every older one up to where it stood at that growth.
+ */
+
+/** One growth of a stream. */
+export interface Growth {
+	/** Shards before it, and behind it. */
+	readonly from: number;
+	readonly to: number;
+	/** When, milliseconds since 1970. */
+	readonly at: number;
+	/** Tails of the shards before it, at the moment of the growth; zeros at the end are left out. */
+	readonly positions: readonly number[];
+}
+
+/** Shards of a stream now, and its growths, oldest first. */
+export interface StreamLayout {
+	readonly shards: number;
+	readonly growth: readonly Growth[];
+}
+
+/** A layout that has never grown. */
+export function newLayout(shards: number): StreamLayout {
+	return { shards, growth: [] };
+}
+
+/** The layout behind a growth; `tails` are those of its shards at this moment. */
+export function grown(layout: StreamLayout, to: number, at: number, tails: readonly number[]): StreamLayout {
+	const positions = [...tails];
+	while (positions.length > 0 && positions.at(-1) === 0) positions.pop();
+	return { shards: to, growth: [...layout.growth, { from: layout.shards, to, at, positions }] };
+}
+
+/** The growth that has added a shard; `undefined` if it was there from the beginning. */
+export function growthOf(layout: StreamLayout, shard: number): Growth | undefined {
+	return layout.growth.find(({ from, to }) => shard >= from && shard < to);
+}
+
+/** Where a shard stood at a growth that came after it. */
+export function positionAt(growth: Growth, shard: number): number {
+	return growth.positions[shard] ?? 0;
+}
+
+/** Decodes what a descriptor says of growths; `undefined` if that makes no sense for so many shards. */
+export function decodeGrowth(given: unknown, shards: number): readonly Growth[] | undefined {
+	if (given === undefined) return [];
+	if (!Array.isArray(given)) return undefined;
+	const growths: Growth[] = [];
+	for (const one of given as readonly unknown[]) {
+		if (typeof one !== "object" || one === null) return undefined;
+		const { from, to, at, positions } = one as Partial<Growth>;
+		const before = growths.at(-1)?.to ?? from;
+		if (!isPosition(from) || !isPosition(to) || !isPosition(at) || from < 1 || to <= from || from !== before) {
+			return undefined;
+		}
+		if (!Array.isArray(positions) || positions.length > from || !positions.every(isPosition)) return undefined;
+		growths.push({ from, to, at, positions });
+	}
+	const last = growths.at(-1);
+	return last === undefined || last.to === shards ? growths : undefined;
+}
+
+function isPosition(value: unknown): value is number {
+	return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+}

@@ -1,0 +1,89 @@
+/**
+ * The shards of an open stream. Those with a folder are opened together with the stream; all others are made when they
+ * are first asked for, and cost neither a file nor a folder before their first record.
+ */
+import { join } from "node:path/posix";
+import type { Disk } from "../disk/disk.ts";
+import type { LogHost } from "./log-host.ts";
+import type { Retention } from "./retention.ts";
+import type { SegmentReader } from "./segment-reader.ts";
+import { isGone } from "./segment-reader.ts";
+import { emptyTail, ShardFiles } from "./shard-files.ts";
+import { ShardLog } from "./shard-log.ts";
+import type { Staging } from "./staging.ts";
+import type { StreamLog } from "./stream-log.ts";
+
+/** Shards that are opened at the same time. */
+const TOGETHER = 16;
+
+/** What opening shards needs of the store. */
+export interface ShardsHost extends LogHost {
+	readonly disk: Disk;
+	readonly reader: SegmentReader;
+	readonly retention: Retention;
+	readonly staging: Staging;
+	/** Opens one shard. */
+	shard(stream: StreamLog, number: number): Promise<ShardLog>;
+}
+
+/** Opens the shards that have something, once. */
+export async function openShards(host: ShardsHost, stream: StreamLog): Promise<void> {
+	if (stream.kind === "bytes") {
+		await host.shard(stream, 0);
+		return;
+	}
+	stream.opening ??= openAll(host, stream).catch((error: unknown) => {
+		stream.opening = undefined;
+		throw error;
+	});
+	await stream.opening;
+}
+
+/** Opens one shard: finds out its bounds. @throws NOT_FOUND, CORRUPT */
+export async function openShard(host: ShardsHost, stream: StreamLog, number: number): Promise<ShardLog> {
+	const { disk, reader, retention, staging } = host;
+	const files = new ShardFiles(disk, reader, join(stream.path, String(number)), stream.ids, number);
+	for (const leftover of await files.list()) await disk.unlink(leftover);
+	const found = await files.openTail();
+	await stream.producers.load(disk, stream.path, stream.id);
+	const sealed = found.state.sealed || (stream.sealed && files.segments.length === 0);
+	const shard = new ShardLog(host, stream, number, files, { ...found, state: { ...found.state, sealed } });
+	if (found.damage === undefined) {
+		await retention.sweep(shard);
+		// Before anybody appends, so that what comes is not in one segment with what is old.
+		await retention.examine(shard);
+	}
+	await staging.load(stream, shard);
+	stream.shards.set(number, shard);
+	return shard;
+}
+
+async function openAll(host: ShardsHost, stream: StreamLog): Promise<void> {
+	await stream.producers.load(host.disk, stream.path, stream.id);
+	const numbers = (await shardFolders(host.disk, stream.path)).filter((number) => number < stream.layout.shards);
+	for (let at = 0; at < numbers.length; at += TOGETHER) {
+		await Promise.all(numbers.slice(at, at + TOGETHER).map((number) => host.shard(stream, number)));
+	}
+}
+
+/** Numbers of the shards that have a folder. */
+export async function shardFolders(disk: Disk, path: string): Promise<number[]> {
+	const entries = await disk.list(path).catch((error: unknown) => {
+		if (isGone(error)) return [];
+		throw error;
+	});
+	const folders = entries.filter(({ name, kind }) => kind === "folder" && /^(0|[1-9][0-9]{0,4})$/.test(name));
+	return folders.map(({ name }) => Number(name)).sort((a, b) => a - b);
+}
+
+/** A shard of an opened stream; one that has nothing yet is made now. */
+export function shardNow(host: ShardsHost, stream: StreamLog, number: number): ShardLog {
+	let shard = stream.shards.get(number);
+	if (shard === undefined) {
+		const files = new ShardFiles(host.disk, host.reader, join(stream.path, String(number)), stream.ids, number);
+		const { state } = emptyTail;
+		shard = new ShardLog(host, stream, number, files, { ...emptyTail, state: { ...state, sealed: stream.sealed } });
+		stream.shards.set(number, shard);
+	}
+	return shard;
+}
