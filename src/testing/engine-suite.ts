@@ -9,6 +9,10 @@ import { multipartCases, persistentMultipartCases } from "./engine-suite-multipa
 import { nodeStreamCases } from "./engine-suite-node.ts";
 import { persistentProducerCases, producerCases, producerWriterCases } from "./engine-suite-producers.ts";
 import { readerCases } from "./engine-suite-reader.ts";
+import { recordReaderCases } from "./engine-suite-record-reader.ts";
+import { persistentRecordCases, recordStreamCases } from "./engine-suite-record-streams.ts";
+import { recordWriterCases } from "./engine-suite-record-writer.ts";
+import { recordAppendCases } from "./engine-suite-records.ts";
 import { keptRetentionCases, retentionCases } from "./engine-suite-retention.ts";
 import { streamCases } from "./engine-suite-streams.ts";
 import { truncationCases } from "./engine-suite-truncation.ts";
@@ -16,7 +20,10 @@ import { writerCases } from "./engine-suite-writer.ts";
 
 /** How many cases there are: for every engine, and on top for those that can more. A lost case shows as a failure. */
 export const engineSuiteCases: Readonly<
-	Record<"common" | "persistent" | "retention" | "keptRetention" | "multipart" | "keptMultipart", number>
+	Record<
+		"common" | "persistent" | "retention" | "keptRetention" | "multipart" | "keptMultipart" | "records" | "keptRecords",
+		number
+	>
 > = Object.freeze({
 	common: 193,
 	persistent: 14,
@@ -24,12 +31,15 @@ export const engineSuiteCases: Readonly<
 	keptRetention: 4,
 	multipart: 20,
 	keptMultipart: 4,
+	records: 79,
+	keptRecords: 2,
 });
 
 /** Registers the suite for an engine with the test functions given. All of its cases must run: skip none. */
 export function testEngine(engine: EngineUnderTest): void {
 	const suite = new Suite(engine);
-	const { persistent, retention, multipart } = engine.manifest;
+	const { persistent, retention, multipart, kinds } = engine.manifest;
+	const records = kinds.includes("records");
 	const both = persistent && retention;
 	engine.describe(`the ${engine.name} engine keeps the contract:`, () => {
 		suite.area("appends", () => appendCases(suite));
@@ -49,6 +59,13 @@ export function testEngine(engine: EngineUnderTest): void {
 				persistentProducerCases(suite);
 			});
 		}
+		if (records) {
+			suite.area("appends of records", () => recordAppendCases(suite));
+			suite.area("reading records", () => recordReaderCases(suite));
+			suite.area("the writer of records", () => recordWriterCases(suite));
+			suite.area("record streams", () => recordStreamCases(suite));
+		}
+		if (records && persistent) suite.area("record streams over reopening", () => persistentRecordCases(suite));
 		if (retention) suite.area("retention", () => retentionCases(suite));
 		if (both) suite.area("retention over reopening", () => keptRetentionCases(suite));
 		if (multipart) suite.area("writes in parts", () => multipartCases(suite));
@@ -57,7 +74,8 @@ export function testEngine(engine: EngineUnderTest): void {
 			const cases = engineSuiteCases;
 			const more = (persistent ? cases.persistent : 0) + (retention ? cases.retention : 0);
 			const parts = (multipart ? cases.multipart : 0) + (multipart && persistent ? cases.keptMultipart : 0);
-			const all = cases.common + more + (both ? cases.keptRetention : 0) + parts;
+			const ofRecords = (records ? cases.records : 0) + (records && persistent ? cases.keptRecords : 0);
+			const all = ofRecords + cases.common + more + (both ? cases.keptRetention : 0) + parts;
 			engine.expect(suite.registered, "registered").toBe(all);
 			engine.expect(suite.finished, "passed").toBe(suite.registered);
 		});
