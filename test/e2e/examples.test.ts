@@ -34,7 +34,14 @@ afterEach(() => {
 describe("examples", () => {
 	it("are all run by these tests", () => {
 		const names = readdirSync(examples).filter((name) => name.endsWith(".ts"));
-		expect(names.sort()).toEqual(["images.ts", "live-tail.ts", "pravega-bytes.ts", "quickstart.ts", "stream-ops.ts"]);
+		expect(names.sort()).toEqual([
+			"images.ts",
+			"live-tail.ts",
+			"pravega-bytes.ts",
+			"quickstart.ts",
+			"records.ts",
+			"stream-ops.ts",
+		]);
 		for (const name of names) expect(readFileSync(join(examples, name), "utf8")).toMatch(/^\/\/ |^\/\*\*\n \* /);
 	});
 
@@ -45,6 +52,20 @@ describe("examples", () => {
 		const { code, stdout, stderr } = await run("quickstart.ts");
 		expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
 		expect(stdout).toBe(`${printed.join("\n")}\n`);
+	});
+
+	it.each(["memory:", "file:./data"])("records walks through a record stream and its growth on %s", async (url) => {
+		const { code, stdout, stderr } = await run("records.ts", url);
+		expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+		expect(stdout.trimEnd().split("\n")).toEqual([
+			"kitchen is on one shard: true",
+			"named a shard: true",
+			"head: sequence 0, 21 °C",
+			"last of its shard: kitchen, 22 °C",
+			"between the cuts: 23 °C",
+			"kitchen, in order: 21 22 23 24 25",
+			"STREAMBED_POSITION_MISMATCH",
+		]);
 	});
 
 	it.each(["memory:", "file:./data"])("pravega-bytes walks through Pravega's byte client on %s", async (url) => {
