@@ -77,8 +77,7 @@ function pairsOf(
 }
 
 function barOf(bytes: number, inFlight: number): Bar | undefined {
-	if (bytes === mib) return { atLeast: 0.6 };
-	if (bytes > kib) return undefined;
+	if (bytes > kib && (bytes === mib || inFlight > 1)) return { atLeast: 0.85 };
 	if (inFlight === 1) return { atMost: 1.2 };
 	if (inFlight === 256) return { atLeast: 0.8 };
 	return inFlight === 4096 ? { atLeast: 0.5 } : undefined;
