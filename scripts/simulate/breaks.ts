@@ -118,7 +118,8 @@ export const breaks: Readonly<Record<string, Break>> = {
 	"forget-producers": {
 		why: "an opened stream does not look what its producers have stored",
 		edits: [
-			{ file: "log/log-store.ts", from: "await stream.producers.load(this.disk, stream.path, stream.id);", to: "" },
+			{ file: "log/stream-shards.ts", from: "await stream.producers.load(disk, stream.path, stream.id);", to: "" },
+			{ file: "log/stream-shards.ts", from: "await stream.producers.load(host.disk, stream.path, stream.id);", to: "" },
 		],
 	},
 	"drop-triples": {
@@ -145,9 +146,9 @@ export const breaks: Readonly<Record<string, Break>> = {
 		why: "a retry is told that its append is stored while that is only accepted",
 		edits: [
 			{
-				file: "log/shard-log.ts",
-				from: "afterFrame(by, (error) => (error === undefined ? completion.done(from, to, true) : completion.fail(error)));",
-				to: "void by; queueMicrotask(() => completion.done(from, to, true));",
+				file: "log/producer-order.ts",
+				from: "afterFrame(by, (error) =>\n\t\terror === undefined ? completion.done(from, to, true, Number.NaN) : completion.fail(error),\n\t);",
+				to: "void by; queueMicrotask(() => completion.done(from, to, true, Number.NaN));",
 			},
 		],
 	},
