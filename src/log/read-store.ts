@@ -87,15 +87,17 @@ export class ReadStore {
 		return shard;
 	}
 
-	/** Looks whether a stream still stands in its folder. @throws NOT_FOUND */
-	async assertThere(stream: FollowedStream): Promise<void> {
+	/** Looks whether a stream still stands in its folder; tells whether its descriptor says that it is sealed. @throws NOT_FOUND */
+	async assertThere(stream: FollowedStream): Promise<{ readonly sealed: boolean }> {
 		if (stream.gone === undefined) {
 			const found = await readDescriptor(this.disk, stream.path).catch((error: unknown) => {
 				// Whatever it says, it is there.
 				if (error instanceof Error && "streambedError" in error) return stream;
 				throw error;
 			});
-			if (found !== undefined && sameStream(found, stream.id)) return;
+			if (found !== undefined && sameStream(found, stream.id)) {
+				return { sealed: "sealed" in found && found.sealed === true };
+			}
 			this.#letGo(stream);
 		}
 		throw stream.gone;

@@ -324,9 +324,13 @@ export class ShardFollower implements Polled {
 			if (newest === undefined && !over) throw missing(this.files.folder);
 		}
 		if (newest === undefined) {
-			await this.#store.assertThere(this.#stream);
+			const { sealed } = await this.#store.assertThere(this.#stream);
 			if (before !== undefined || this.#tail > 0)
 				throw missing(join(this.files.folder, segmentName(before?.base ?? 0)));
+			// Said only when every shard that holds something has its files; they may have come since they were listed.
+			if (!sealed) return;
+			await this.files.list();
+			this.#sealed = this.files.segments.length === 0;
 			return;
 		}
 		if (info === undefined) throw missing(newest.path);

@@ -151,7 +151,12 @@ export class LocalEngine {
 		for (const shard of empty) shard.sealEmpty();
 		await Promise.all(shards.filter((shard) => !empty.includes(shard)).map((shard) => shard.seal()));
 		const stored = await this.#stored(address);
-		if (!stored.sealed) await this.#replace({ ...stored, sealed: true });
+		if (stored.sealed) return;
+		// Who reads beside the owner takes a shard without a segment for empty once the descriptor says that it is sealed.
+		if (!(await this.log.writeBehind.flush())) {
+			throw this.log.refusal() ?? fail("DISK_FULL", `what waits for the segments of ${stream.name} finds no room`);
+		}
+		await this.#replace({ ...stored, sealed: true });
 	}
 
 	async #replace(stored: StoredStream): Promise<void> {

@@ -1,7 +1,9 @@
 import { cp, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { nodeDisk } from "../../../src/disk/node-disk.ts";
 import { open, type RecordInput, verifyStore } from "../../../src/index.ts";
 
 let folder: string;
@@ -81,5 +83,26 @@ describe("a store of records whose owner died", () => {
 		});
 		await expect(read.seal()).rejects.toMatchObject({ code: "STREAMBED_READ_ONLY" });
 		await reader.close();
+	});
+
+	it("ends in a second process once the stream is sealed, also where a shard never had a record", async () => {
+		const disk = nodeDisk();
+		const opens = disk.open.bind(disk);
+		disk.open = async (path, mode, options) => {
+			if (path.includes("/r.stream/1/")) await sleep(400);
+			return await opens(path, mode, options);
+		};
+		await using store = await open(`file:${folder}/data`, { disk });
+		const stream = await store.scope("s").create("r", { kind: "records", shards: 3 });
+		await using beside = await open(`file:${folder}/data`, { mode: "read" });
+		const read = beside.scope("s").stream("r", { kind: "records" });
+		const follow = async (shard?: number): Promise<number> =>
+			(await Array.fromAsync(read.read({ ...(shard === undefined ? {} : { shard }), follow: true }))).length;
+		const counts = Promise.all([follow(), follow(0), follow(1), follow(2)]);
+		const records = Array.from({ length: 20 }, () => ({ value: bytes("x"), shard: 1 }));
+		// Acknowledged long before the file of their shard is there.
+		await stream.append(records);
+		await stream.seal();
+		expect(await counts).toEqual([20, 0, 20, 0]);
 	});
 });
