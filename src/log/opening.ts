@@ -79,6 +79,7 @@ async function open(options: OpeningOptions): Promise<OpenedStore> {
 		owner = await claimOwner(disk, root, { ...options, process: options.locker.process });
 		const found = await readStore(disk, root);
 		const identity = found ?? (await makeStore(disk, root, options.random, options.clock.now()));
+		if (found !== undefined && (await disk.stat(join(root, "journal"))) === undefined) throw noJournal(root);
 		// Who made the store may have been killed before these syncs: what is about to be promised rests on the names.
 		for (const folder of [join(root, "journal"), root]) await disk.syncDir(folder);
 		const recovered = await recover(options, identity);
@@ -100,6 +101,11 @@ export function noStore(root: string): StreambedError {
 		hint: "A store is made by opening it for writing, or by `streambed create`.",
 		details: { path: root },
 	});
+}
+
+function noJournal(root: string): StreambedError {
+	const what = "the folder is missing, and with it what was appended last";
+	return corrupt({ path: join(root, "journal"), offset: 0, what });
 }
 
 /** Takes the lock of a store. @throws LOCKED */

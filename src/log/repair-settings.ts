@@ -110,6 +110,8 @@ export async function repairDescriptor(
 		return !here && only !== undefined && members.id !== only && !origins.includes(only);
 	};
 	if (found !== undefined && describesStream(found) && !foreign(found)) return;
+	if ((await disk.stat(path))?.kind === "folder")
+		await work.setAside(path, "set aside: a folder in place of the description");
 	const bytes = await readIfThere(disk, path);
 	if (address === undefined || (bytes === undefined && said.segments === 0)) return;
 	const left = membersOf(bytes);

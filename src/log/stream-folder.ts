@@ -49,6 +49,7 @@ export async function readDescriptor(disk: Disk, path: string): Promise<Descript
 	} catch (error) {
 		const code = (error as { code?: unknown }).code;
 		if (isGone(error) || code === "ENOTDIR") return undefined;
+		if (code === "EISDIR") throw corrupt({ path: file, offset: 0, what: "a folder stands in its place" });
 		throw error;
 	}
 	let value: unknown;

@@ -10,6 +10,7 @@ import { type Checkpoint, checkpointPath, decodeCheckpoint, readCheckpoint, SLOT
 import { redoJournal } from "./opening.ts";
 import { ownerAlive, readOwner } from "./owner.ts";
 import { listRing, readRingHeader } from "./ring.ts";
+import { isGone } from "./segment-reader.ts";
 import type { StoreIdentity } from "./store-folder.ts";
 import type { VerifyReport } from "./verify-report.ts";
 
@@ -116,7 +117,8 @@ async function verifyStart(
 async function verifyRing(disk: Disk, root: string, identity: StoreIdentity, report: VerifyReport): Promise<void> {
 	const folder = join(root, "journal");
 	const files = await listRing(disk, folder).catch((error) => {
-		report.error(error, folder, 0);
+		if (isGone(error)) report.damage(folder, 0, "the folder is missing, and with it what was appended last");
+		else report.error(error, folder, 0);
 		return [];
 	});
 	for (const { number, path } of files) {

@@ -19,7 +19,7 @@ import {
 	TOTAL,
 	write,
 } from "./repair-kit.ts";
-import { cutFile, flipBit, leftBy, openOwner, patchFile, ROOT, segmentFiles, writeFile } from "./store-kit.ts";
+import { cutFile, errorOf, flipBit, leftBy, openOwner, patchFile, ROOT, segmentFiles, writeFile } from "./store-kit.ts";
 
 const WHOLE = { read: [[0, TOTAL]], next: TOTAL, sealed: "STREAMBED_SEALED", head: 0 };
 
@@ -185,6 +185,19 @@ describe("a damaged journal", () => {
 		expect(result.found).toMatchObject([{ code: "STREAMBED_CORRUPT", path: join(ROOT, "journal") }]);
 		expect(result).toMatchObject({ ok: true });
 		expect(await readAround(disk)).toMatchObject({ read: [] });
+	});
+
+	it("whose folder is missing is refused by an opening, and made anew", async () => {
+		const disk = overlayDisk(closed);
+		const folder = join(ROOT, "journal");
+		for (const { name } of await disk.list(folder)) await disk.unlink(join(folder, name));
+		await disk.rmdir(folder);
+		const refused = await errorOf(openOwner({ disk, locker: memoryLocker() }));
+		expect(refused).toMatchObject({ code: "STREAMBED_CORRUPT", details: { path: folder } });
+		const { problems } = await verifyStore(ROOT, { disk });
+		expect(problems[0]).toMatchObject({ code: "STREAMBED_CORRUPT", path: folder });
+		expect(await repair(disk)).toMatchObject({ ok: true });
+		expect(await readAround(disk)).toEqual(WHOLE);
 	});
 
 	it("beside a lost description loses nothing: the description is written first", async () => {

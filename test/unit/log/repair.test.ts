@@ -333,6 +333,17 @@ describe("settings", () => {
 		}
 	});
 
+	it("of a stream come back where somebody made a folder in their place, which is kept", async () => {
+		const disk = await forgotten();
+		await disk.unlink(DESCRIPTION);
+		await disk.mkdir(DESCRIPTION);
+		await writeFile(disk, join(DESCRIPTION, "notes.txt"), Buffer.from("mine"));
+		expect(await problemsOf(disk)).toMatchObject([{ code: "STREAMBED_CORRUPT", path: DESCRIPTION }]);
+		expect(await repair(disk)).toMatchObject({ ok: true });
+		expect(await readAround(disk)).toEqual(WHOLE);
+		expect(await keptFiles(disk)).toEqual([expect.stringMatching(/stream\.json/)]);
+	});
+
 	it("of another stream are not taken for its own", async () => {
 		const disk = await forgotten();
 		await writeFile(disk, DESCRIPTION, await disk.readFile(join(ROOT, "streams/a/c.stream/stream.json")));
