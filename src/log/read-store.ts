@@ -13,6 +13,7 @@ import { SegmentReader } from "./segment-reader.ts";
 import { ShardFollower } from "./shard-follower.ts";
 import type { StoreIdentity } from "./store-folder.ts";
 import { type Descriptor, readDescriptor } from "./stream-folder.ts";
+import { UntouchedShards } from "./untouched-shards.ts";
 
 /** A stream that is being read. */
 export interface FollowedStream {
@@ -24,6 +25,7 @@ export interface FollowedStream {
 	/** Absolute path of the folder. */
 	readonly path: string;
 	readonly shards: Map<number, ShardFollower>;
+	readonly untouched: UntouchedShards;
 	/** Set once the folder holds it no more: what everybody is told from then on. */
 	gone: StreambedError | undefined;
 }
@@ -72,7 +74,7 @@ export class ReadStore {
 		const known = this.#streams.get(description.path);
 		if (known?.id === description.id) return known;
 		if (known !== undefined) this.#letGo(known);
-		const stream: FollowedStream = { ...description, shards: new Map(), gone: undefined };
+		const stream = new Followed(this, description);
 		this.#streams.set(description.path, stream);
 		return stream;
 	}
@@ -148,6 +150,24 @@ export class ReadStore {
 		await Promise.allSettled(this.#running);
 		this.#streams.clear();
 		await this.files.close();
+	}
+}
+
+class Followed implements FollowedStream {
+	readonly name: string;
+	readonly id: string;
+	readonly ids: readonly Uint8Array[];
+	readonly path: string;
+	readonly shards = new Map<number, ShardFollower>();
+	readonly untouched: UntouchedShards;
+	gone: StreambedError | undefined;
+
+	constructor(store: ReadStore, { name, id, ids, path }: Pick<FollowedStream, "name" | "id" | "ids" | "path">) {
+		this.name = name;
+		this.id = id;
+		this.ids = ids;
+		this.path = path;
+		this.untouched = new UntouchedShards(store, this);
 	}
 }
 

@@ -50,6 +50,8 @@ export class ShardFollower implements Polled {
 	readonly #fresh: FreshStretches;
 	readonly #waiters: TailWaiters;
 	#waiting = 0;
+	/** Its folder has been seen. */
+	#touched = false;
 	readonly #seen: SeenShard = { head: 0, tail: 0, sealed: false, lastTime: undefined, damage: undefined };
 	/** The rest of a write in parts is missing. */
 	#cutOff: StreambedError | undefined;
@@ -160,11 +162,19 @@ export class ShardFollower implements Polled {
 		if (damage !== undefined) this.#waiters.end(damage);
 	}
 
-	/** Polled while somebody waits. */
 	#count(change: number): void {
 		this.#waiting += change;
-		if (this.#waiting === 0) this.#store.polling.remove(this);
-		else this.#store.polling.add(this);
+		this.#askToPoll();
+	}
+
+	/** Polled while somebody waits; before it has a folder, along with all others that have none. */
+	#askToPoll(): void {
+		const { polling } = this.#store;
+		const { untouched } = this.#stream;
+		if (this.#waiting > 0 && !this.#touched) return untouched.add(this.#shard, this);
+		untouched.remove(this.#shard);
+		if (this.#waiting > 0) polling.add(this);
+		else polling.remove(this);
 	}
 
 	/** A file is missing or bad: looks whether the stream still stands there and which files it has now, then returns. */
@@ -263,6 +273,13 @@ export class ShardFollower implements Polled {
 
 	/** Lists the shard anew and goes to its newest segment. */
 	async #adopt(): Promise<void> {
+		if (!this.#touched) {
+			const { folders, sealed } = await this.#stream.untouched.look();
+			this.#touched = folders.has(this.#shard);
+			this.#seen.sealed = sealed && !this.#touched;
+			if (!this.#touched) return;
+			this.#askToPoll();
+		}
 		const { disk } = this.#store;
 		const before = this.#active?.segment;
 		await this.files.list();

@@ -7,8 +7,8 @@ import type { Disk } from "../disk/disk.ts";
 import type { LogHost } from "./log-host.ts";
 import type { Retention } from "./retention.ts";
 import type { SegmentReader } from "./segment-reader.ts";
-import { isGone } from "./segment-reader.ts";
 import { emptyTail, ShardFiles } from "./shard-files.ts";
+import { shardFolders } from "./shard-folders.ts";
 import { ShardLog } from "./shard-log.ts";
 import type { Staging } from "./staging.ts";
 import type { StreamLog } from "./stream-log.ts";
@@ -64,16 +64,6 @@ async function openAll(host: ShardsHost, stream: StreamLog): Promise<void> {
 	for (let at = 0; at < numbers.length; at += TOGETHER) {
 		await Promise.all(numbers.slice(at, at + TOGETHER).map((number) => host.shard(stream, number)));
 	}
-}
-
-/** Numbers of the shards that have a folder. */
-export async function shardFolders(disk: Disk, path: string): Promise<number[]> {
-	const entries = await disk.list(path).catch((error: unknown) => {
-		if (isGone(error)) return [];
-		throw error;
-	});
-	const folders = entries.filter(({ name, kind }) => kind === "folder" && /^(0|[1-9][0-9]{0,4})$/.test(name));
-	return folders.map(({ name }) => Number(name)).sort((a, b) => a - b);
 }
 
 /** A shard of an opened stream; one that has nothing yet is made now. */

@@ -5,8 +5,8 @@ import type { StreamConfig } from "../../core/stream-config.ts";
 import { decodeGrowth, type Growth } from "../../core/stream-layout.ts";
 import type { Disk } from "../../disk/disk.ts";
 import { corrupt } from "../../log/corruption.ts";
+import { shardFolders } from "../../log/shard-folders.ts";
 import { DESCRIPTOR, type Descriptor, describesStream, readDescriptor, walkFolders } from "../../log/stream-folder.ts";
-import { shardFolders } from "../../log/stream-shards.ts";
 import { compareAddresses, type ListQuery, type StreamSummary } from "../contract.ts";
 
 /** A stream as its descriptor tells. */

@@ -10,10 +10,10 @@ import type { LogStore } from "../../log/log-store.ts";
 import { learnSizes, retainedSegments } from "../../log/retained-segments.ts";
 import { hasRules } from "../../log/retention.ts";
 import { ShardFiles } from "../../log/shard-files.ts";
+import { shardFolders } from "../../log/shard-folders.ts";
 import { STAGED_FOLDER } from "../../log/staged-files.ts";
 import { walkFolders } from "../../log/stream-folder.ts";
 import type { StreamLog } from "../../log/stream-log.ts";
-import { shardFolders } from "../../log/stream-shards.ts";
 import type { Catalog, StoredStream } from "./catalog.ts";
 
 /** Streams whose files are looked at in one look, and folders gone through. */

@@ -7,11 +7,12 @@ import { applyUpdate, type StreamConfig, type StreamKind, type StreamUpdate } fr
 import { ioError } from "../../log/corruption.ts";
 import type { LogStore } from "../../log/log-store.ts";
 import { retainedBytes } from "../../log/retained-segments.ts";
+import { shardFolders } from "../../log/shard-folders.ts";
 import type { ShardLog } from "../../log/shard-log.ts";
 import { holdError, preparedIds } from "../../log/staging.ts";
 import { DESCRIPTOR, replaceFile } from "../../log/stream-folder.ts";
 import type { StreamLog } from "../../log/stream-log.ts";
-import { openShards, shardFolders } from "../../log/stream-shards.ts";
+import { openShards } from "../../log/stream-shards.ts";
 import type { EngineStats, ListQuery, ShardInfo, StreamInfo, StreamSummary } from "../contract.ts";
 import type { Manifest } from "../manifest.ts";
 import { Catalog, encodeDescriptor, type StoredStream } from "./catalog.ts";

@@ -7,7 +7,7 @@ import type { StreamKind } from "../../core/stream-config.ts";
 import type { StreamLayout } from "../../core/stream-layout.ts";
 import type { FollowedStream, ReadStore } from "../../log/read-store.ts";
 import { retainedBytes } from "../../log/retained-segments.ts";
-import { shardFolders } from "../../log/stream-shards.ts";
+import { shardFolders } from "../../log/shard-folders.ts";
 import type { EngineStream, ShardAppend, ShardBounds, ShardInfo, StreamInfo, TogetherCompletion } from "../contract.ts";
 import type { StoredStream } from "./catalog.ts";
 import { readOnly } from "./read-only.ts";

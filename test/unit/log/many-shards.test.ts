@@ -1,4 +1,4 @@
-/** Write-behind with many busy shards, whose pieces are written in the thread of the store. */
+/** Many shards: write-behind of busy ones, whose pieces are written in the thread of the store; following idle ones. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -85,3 +85,36 @@ describe("write-behind of many shards", () => {
 		await again.close();
 	});
 });
+
+describe("a follower in another process", () => {
+	it("of a thousand shards asks the disk for those alone that have a folder", async () => {
+		await using store = await open(`file:${root}`);
+		const stream = await store.scope("s").create("r", { kind: "records", shards: 1000 });
+		const append = (shard: number): Promise<unknown> => stream.append({ value: new Uint8Array(1), shard });
+		await append(1);
+		const disk = nodeDisk();
+		let [looks, others] = [0, 0];
+		const list = disk.list.bind(disk);
+		disk.list = (path) => {
+			if (path.endsWith("/r.stream")) looks++;
+			else others++;
+			return list(path);
+		};
+		await using beside = await open(`file:${root}`, { mode: "read", disk });
+		const reader = await beside.scope("s").stream("r", { kind: "records" }).read({ follow: true }).open();
+		const records = reader[Symbol.asyncIterator]();
+		expect((await records.next()).value.shard).toBe(1);
+		const next = records.next();
+		await until(() => looks > 5);
+		[looks, others] = [0, 0];
+		await until(() => looks > 10);
+		expect(others).toBeLessThan(looks);
+		await append(999);
+		expect((await next).value.shard).toBe(999);
+		await reader.close();
+	});
+});
+
+async function until(holds: () => boolean): Promise<void> {
+	while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5));
+}
