@@ -17,17 +17,17 @@ export interface Measure {
 
 /** All of them, in the order in which they are shown. Counts go up and down with the load by more than one. */
 export const measures: readonly Measure[] = [
-	{ name: "rss", unit: "MiB", bound: 24 },
-	{ name: "heap", unit: "MiB", bound: 8 },
-	{ name: "external", unit: "MiB", bound: 16 },
-	{ name: "arrayBuffers", unit: "MiB", bound: 16 },
-	{ name: "descriptors", unit: "", bound: 16 },
-	{ name: "resources", unit: "", bound: 16 },
-	{ name: "ring", unit: "MiB", bound: 8 },
-	{ name: "store", unit: "MiB", bound: 48 },
-	{ name: "second rss", unit: "MiB", bound: 24 },
-	{ name: "second heap", unit: "MiB", bound: 8 },
-	{ name: "second descriptors", unit: "", bound: 16 },
+	{ name: "rss", unit: "MiB", bound: 16 },
+	{ name: "heap", unit: "MiB", bound: 5 },
+	{ name: "external", unit: "MiB", bound: 10 },
+	{ name: "arrayBuffers", unit: "MiB", bound: 10 },
+	{ name: "descriptors", unit: "", bound: 10 },
+	{ name: "resources", unit: "", bound: 10 },
+	{ name: "ring", unit: "MiB", bound: 5 },
+	{ name: "store", unit: "MiB", bound: 32 },
+	{ name: "second rss", unit: "MiB", bound: 16 },
+	{ name: "second heap", unit: "MiB", bound: 5 },
+	{ name: "second descriptors", unit: "", bound: 10 },
 ];
 
 /** Values of all measures at a moment, each in its unit; one that this system does not tell is not a number. */
