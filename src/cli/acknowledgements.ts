@@ -5,8 +5,8 @@ import type { Appended } from "../index.ts";
 const waitingMax = 4096;
 
 /** Counts what is durable and hands each answer on, in order. */
-export class Acknowledgements {
-	readonly #onDurable: (result: Appended) => void | Promise<void>;
+export class Acknowledgements<A extends Pick<Appended, "from" | "to" | "duplicate"> = Appended> {
+	readonly #onDurable: (result: A) => void | Promise<void>;
 	readonly #onFailure: () => void;
 	#last: Promise<void> = Promise.resolve();
 	#waiting = 0;
@@ -17,7 +17,7 @@ export class Acknowledgements {
 	#to: number | undefined;
 
 	/** `onFailure` is called once, when an append or handing on an answer failed; no later answer is handed on. */
-	constructor(onDurable: (result: Appended) => void | Promise<void>, onFailure: () => void) {
+	constructor(onDurable: (result: A) => void | Promise<void>, onFailure: () => void) {
 		this.#onDurable = onDurable;
 		this.#onFailure = onFailure;
 	}
@@ -48,7 +48,7 @@ export class Acknowledgements {
 	}
 
 	/** Takes the promise of the next append, of so many bytes. Resolves once there is room for another; rejects as an earlier one did. */
-	async add(durable: Promise<Appended>, bytes: number): Promise<void> {
+	async add(durable: Promise<A>, bytes: number): Promise<void> {
 		this.#waiting++;
 		const before = this.#last;
 		this.#last = this.#follow(before, durable, bytes);
@@ -61,7 +61,7 @@ export class Acknowledgements {
 		await this.#last;
 	}
 
-	async #follow(before: Promise<void>, durable: Promise<Appended>, bytes: number): Promise<void> {
+	async #follow(before: Promise<void>, durable: Promise<A>, bytes: number): Promise<void> {
 		// Watched from the start, so that a failure behind another one is nobody's unhandled rejection.
 		const watched = durable.then(
 			(result) => ({ result }),
@@ -78,7 +78,7 @@ export class Acknowledgements {
 		}
 	}
 
-	async #count(result: Appended, bytes: number): Promise<void> {
+	async #count(result: A, bytes: number): Promise<void> {
 		const { from, to, duplicate } = result;
 		this.#waiting--;
 		this.#appends++;

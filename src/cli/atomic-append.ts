@@ -34,8 +34,8 @@ export async function appendAtomic(
 	input: Input,
 	{ expect, prepare }: AtomicPlan,
 ): Promise<void> {
-	const { out, global, signal, io } = context;
-	const quiet = global.quiet || io.stdin.isTTY === true;
+	const { out, global, signal } = context;
+	const quiet = global.quiet || input.isTyped;
 	const progress = new Progress(context, "append", input.totalBytes, quiet);
 	await using writer = stream.writer();
 	await using write = writer.multipart();

@@ -5,14 +5,17 @@ import { backup } from "./commands/backup.ts";
 import { bench } from "./commands/bench.ts";
 import { checkpoint } from "./commands/checkpoint.ts";
 import { create } from "./commands/create.ts";
+import { cut } from "./commands/cut.ts";
 import { deleteStream } from "./commands/delete.ts";
 import { dump } from "./commands/dump.ts";
 import { explain } from "./commands/explain.ts";
+import { grow } from "./commands/grow.ts";
 import { info } from "./commands/info.ts";
 import { list } from "./commands/list.ts";
 import { read } from "./commands/read.ts";
 import { repair } from "./commands/repair.ts";
 import { rion } from "./commands/rion.ts";
+import { route } from "./commands/route.ts";
 import { seal } from "./commands/seal.ts";
 import { truncate } from "./commands/truncate.ts";
 import { txn } from "./commands/txn.ts";
@@ -25,10 +28,13 @@ export const commands: readonly CommandSpec[] = [
 	truncate,
 	seal,
 	rion,
+	cut,
 	create,
 	list,
 	info,
 	deleteStream,
+	grow,
+	route,
 	txn,
 	verify,
 	repair,

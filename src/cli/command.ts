@@ -87,7 +87,7 @@ export const streamArgument: CommandSpec["args"][number] = {
 
 /** What a location may be, in the words of the helps; begins on a line of its own. */
 export const locationHelp: string = `
-head, tail, last:N, offset:N, -15m, or a time
+head, tail, last:N, offset:N, seq:N, -15m, or a time
 such as 2026-11-01T09:00Z (without a zone: UTC)`;
 
 /** Options that every command understands, as commander reads them. */

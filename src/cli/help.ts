@@ -5,7 +5,7 @@ const globalLine = `Global: ${globalFlags.join("  ")}`;
 
 /** Help of `streambed` itself; fits 24 lines of 80 columns. */
 export function topHelp(specs: readonly CommandSpec[]): string {
-	return `Durable streams in a folder: append, follow and read back raw bytes.
+	return `Durable streams in a folder: append, follow and read back bytes and records.
 
 Usage: streambed <command> [options]
 

@@ -17,6 +17,8 @@ const releaseMs = 10;
 export interface Input {
 	/** Bytes in all, if every source is a file. */
 	readonly totalBytes: number | undefined;
+	/** Somebody types it: nothing else belongs on that terminal meanwhile. */
+	readonly isTyped: boolean;
 	/** Reads everything; no chunk is larger than `chunkBytes`. Ends with ABORTED when `signal` is aborted. */
 	chunks(chunkBytes: number, signal: AbortSignal): AsyncGenerator<Uint8Array>;
 }
@@ -38,6 +40,7 @@ export function openInput(files: readonly string[], io: CliIo): Input {
 	const total = sizes.reduce((sum, size) => sum + size, 0);
 	return {
 		totalBytes: Number.isNaN(total) ? undefined : total,
+		isTyped: names.includes("-") && io.stdin.isTTY === true,
 		chunks: (chunkBytes, signal) => readAll(sources, chunkBytes, signal),
 	};
 }

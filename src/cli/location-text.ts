@@ -4,7 +4,7 @@ import type { Location } from "../core/location.ts";
 import { describe } from "../core/options.ts";
 import { parseCount, parseDuration, parseSize } from "./units.ts";
 
-const forms = "head, tail, last:N, offset:N, a time such as 2026-11-01T09:00Z, or -15m";
+const forms = "head, tail, last:N, offset:N, seq:N, a time such as 2026-11-01T09:00Z, or -15m";
 
 /** Reads a location; `option` names it in errors and `now` (ms since 1970) is what `-15m` counts from. */
 export function parseLocation(text: string, option: string, now: number): Location {
@@ -13,7 +13,7 @@ export function parseLocation(text: string, option: string, now: number): Locati
 	if (word !== undefined && digits !== undefined) return counted(word, digits, option);
 	if (/^\d+$/.test(text)) {
 		throw fail("INVALID_OPTION", `${option} ${text} is a bare number: a position, a count and a time look alike`, {
-			hint: `Write offset:${text} for a position in a byte stream, or last:${text} for the last ${text} bytes.`,
+			hint: `Write offset:${text} for a position in a byte stream, seq:${text} for one in a shard of records, or last:${text} for the last ${text}.`,
 			details: { option },
 		});
 	}

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fail, StreambedError } from "../core/errors.ts";
 import { formatAddress } from "../core/names.ts";
 import { nearest } from "../core/options.ts";
-import type { ByteStream, Store } from "../index.ts";
+import type { ByteStream, RecordStream, Store } from "../index.ts";
 import { resolveStream, type StorePlace, type StreamPlace, storePathOf } from "./address.ts";
 import type { CommandContext } from "./command.ts";
 
@@ -14,7 +14,10 @@ export type Access = "read" | "write" | "create";
 /** A stream to work with. */
 export interface OpenStream {
 	readonly store: Store;
+	/** For byte streams; used on one of records it fails with WRONG_KIND. */
 	readonly stream: ByteStream;
+	/** The same for record streams. */
+	readonly records: RecordStream;
 	readonly place: StreamPlace;
 	/** `scope/stream`. */
 	readonly name: string;
@@ -60,15 +63,26 @@ export async function withStream<T>(
 	const place = resolveStream(address, context.address, access === "create");
 	const name = formatAddress(place);
 	return withStore(context, place.store, access, async (store) => {
-		const stream = store.scope(place.scope).stream(place.stream);
+		const scope = store.scope(place.scope);
+		const stream = scope.stream(place.stream);
 		try {
-			return await work({ store, stream, place, name });
+			return await work({ store, stream, records: scope.stream(place.stream, { kind: "records" }), place, name });
 		} catch (error) {
 			throw StreambedError.is(error, "STREAMBED_NOT_FOUND")
 				? await withGuess(error, store, place, storePathOf(address, context.address))
 				: error;
 		}
 	});
+}
+
+/** The handle that fits the kind of the stream. @throws NOT_FOUND */
+export async function handleOf({ stream, records }: OpenStream): Promise<ByteStream | RecordStream> {
+	try {
+		return await stream.open();
+	} catch (error) {
+		if (StreambedError.is(error, "STREAMBED_WRONG_KIND")) return await records.open();
+		throw error;
+	}
 }
 
 /** The same error with what may have been meant in its hint: `path`, which leads to a store, or the nearest stream. */

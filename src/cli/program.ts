@@ -19,9 +19,6 @@ export type Request =
 
 /** Commands of the contract that this version does not have yet, and what they need. */
 export const laterCommands: Readonly<Record<string, string>> = {
-	grow: "record streams",
-	route: "record streams",
-	cut: "record streams",
 	groups: "record streams",
 	run: "flows",
 	flow: "flows",
@@ -122,7 +119,7 @@ function refuseLater(spec: CommandSpec, options: OptionValues): void {
 }
 
 /** The error for what the command line is to have, and this version has not. */
-export function unsupported(what: string, needs: string): Error {
+function unsupported(what: string, needs: string): Error {
 	return fail("UNSUPPORTED", `${what} is not supported: this version does not have ${needs} yet`, {
 		hint: "See what there is with: streambed --help",
 	});

@@ -1,4 +1,5 @@
 /** Progress of long work on stderr: one line on a terminal, a plain line each ten seconds elsewhere. */
+import { fstatSync } from "node:fs";
 import type { Clock, Timer } from "../core/clock.ts";
 import type { CommandContext } from "./command.ts";
 import type { Output } from "./output.ts";
@@ -58,6 +59,11 @@ export class Progress {
 		if (this.#out.isTerminal) this.#out.showLine(text);
 		else this.#out.say(text);
 	}
+}
+
+/** Whether what a command writes may be counted aloud: only where it goes to a file, elsewhere it would mix with the output of others. */
+export function showsProgress({ io }: CommandContext, follow: boolean): boolean {
+	return !follow && io.stdout === process.stdout && fstatSync(1).isFile();
 }
 
 /** `verify  ███████░░░  68%  1.4 GiB of 2.1 GiB  412 MiB/s  2 s left`, or without a total a counter and a rate. */

@@ -25,9 +25,9 @@ export async function* streamPages(store: Store, prefix: string): AsyncGenerator
 export async function streamInfos(store: Store, page: readonly StreamSummary[]): Promise<StreamInfo[]> {
 	const infos: StreamInfo[] = [];
 	for (let i = 0; i < page.length; i += atOnce) {
-		const some = page.slice(i, i + atOnce).map(async ({ scope, stream }) => {
+		const some = page.slice(i, i + atOnce).map(async ({ scope, stream, kind }) => {
 			try {
-				return await store.scope(scope).stream(stream).info();
+				return await store.scope(scope).stream(stream, { kind }).info();
 			} catch (error) {
 				if (StreambedError.is(error, "STREAMBED_NOT_FOUND")) return undefined;
 				throw error;

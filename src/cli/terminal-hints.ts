@@ -9,7 +9,8 @@ const hints: Partial<Record<ErrorCode, (command: string) => string>> = {
 	STREAMBED_INVALID_OPTION: help,
 	STREAMBED_UNSUPPORTED: help,
 	STREAMBED_TOO_LARGE: () => "Take a smaller --chunk.",
-	STREAMBED_WRONG_KIND: () => "Byte streams have offset:N, record streams seq:N; `streambed info` tells the kind.",
+	STREAMBED_WRONG_KIND: () =>
+		"`streambed info` tells the kind. Bytes have offset:N; records have seq:N and are appended with --lines or --records.",
 	STREAMBED_EXISTS: () => "Add --if-missing to take what is there, or use another name.",
 	STREAMBED_LOCKED: () =>
 		"Wait until its owner has closed it. Meanwhile read, info, list, verify and backup work beside it.",

@@ -230,7 +230,7 @@ describe("bad input", () => {
 		["read cam/raw --from seq:0", 2, "STREAMBED_WRONG_KIND"],
 		["read cam/raw --from offset:99", 4, "STREAMBED_OUT_OF_RANGE"],
 		["append cam/raw --expect 1", 4, "STREAMBED_POSITION_MISMATCH"],
-		["append cam/raw --lines", 2, "STREAMBED_UNSUPPORTED"],
+		["append cam/raw --lines", 2, "STREAMBED_WRONG_KIND"],
 		["create cam/raw", 4, "STREAMBED_EXISTS"],
 		["create cam/r --store http://127.0.0.1:1", 2, "STREAMBED_UNSUPPORTED"],
 		["frobnicate", 2, "STREAMBED_INVALID_OPTION"],

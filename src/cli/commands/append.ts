@@ -1,8 +1,9 @@
-/** `streambed append`: files or standard input, chunk by chunk, into a byte stream. */
+/** `streambed append`: files or standard input, chunk by chunk into a byte stream, or line by line as records. */
 import { fail, StreambedError } from "../../core/errors.ts";
 import { defaultLimits } from "../../core/limits.ts";
-import type { Appended, ByteStream, ByteWriter, ProducerTriple } from "../../index.ts";
+import type { Appended, ByteStream, ByteWriter, ProducerTriple, RecordAppended, StreamKind } from "../../index.ts";
 import { Acknowledgements } from "../acknowledgements.ts";
+import { appendRecords, recordPlanOf } from "../append-records.ts";
 import { appendAtomic, refuseBeside } from "../atomic-append.ts";
 import { type CommandContext, type CommandSpec, type OptionValues, streamArgument, textOption } from "../command.ts";
 import { asStreambedError } from "../error-text.ts";
@@ -24,7 +25,7 @@ export const append: CommandSpec = {
 	section: "Data",
 	summary: "Append files or stdin",
 	purpose:
-		"Append files, or standard input, to a byte stream; a missing stream is made.\nInput is stored while it is read, in chunks, each as a whole or not at all.\nWith --producer it can be given again after a failure: no chunk is stored twice.",
+		"Append files, or standard input, to a stream; a missing one is made.\nInput is stored while it is read, in chunks, each as a whole or not at all.\nWith --producer it can be given again after a failure: no chunk is stored twice.",
 	args: [streamArgument, { term: "[file...]", help: "appended in order; - or none: standard input" }],
 	options: [
 		{ flags: "--chunk <size>", help: "largest append, 1B to 8MiB (default 64KiB)" },
@@ -33,21 +34,20 @@ export const append: CommandSpec = {
 			flags: "--producer <id:epoch:seq>",
 			help: "number of the first chunk; chunks are exact then",
 		},
-		{ flags: "--acks", help: "print a line of JSON for each durable chunk" },
+		{ flags: "--acks", help: "print a line of JSON for each durable append" },
 		{ flags: "--atomic", help: "all of the input at one stroke, or nothing" },
 		{ flags: "--prepare", help: "the same, seen after: streambed txn commit" },
 		{ flags: "--no-create", help: "fail if the stream is missing" },
+		{ flags: "--lines", help: "each line is a record of a record stream" },
+		{ flags: "--key <key>", help: "with --lines: the key of all of them" },
+		{ flags: "--key-field <field>", help: "with --lines: the key is this field of their JSON" },
+		{ flags: "--shard <n>", help: "with --lines: the shard of all of them" },
+		{ flags: "--records <file>", help: "records as lines of JSON, as read --json has them" },
 	],
-	later: [
-		{ flags: "--lines", needs: "record streams" },
-		{ flags: "--records <file>", needs: "record streams" },
-		{ flags: "--key <key>", needs: "record streams" },
-		{ flags: "--key-field <field>", needs: "record streams" },
-		{ flags: "--shard <n>", needs: "record streams" },
-	],
+	later: [],
 	examples: [
 		"cat film.mp4 | streambed append ./data/cam/raw --chunk 1MiB",
-		"streambed append cam/raw film.mp4 --atomic",
+		"streambed append shop/orders orders.jsonl --lines --key-field id",
 		"tail -f app.log | streambed append web/log --expect 0 --acks",
 	],
 	exits: {
@@ -81,10 +81,13 @@ async function run(context: CommandContext, args: readonly string[], options: Op
 		const beside = { "--chunk": chunk, "--producer": producer, "--acks": options.acks };
 		refuseBeside(prepare ? "--prepare" : "--atomic", prepare ? { ...beside, "--expect": expect } : beside);
 	}
-	const input = openInput(files, context.io);
+	const lines = recordPlanOf(options, files);
+	const input = lines?.file === undefined ? openInput(files, context.io) : openRecords(lines.file, context);
 	const create = options.create !== false;
 	await withStream(context, address, create ? "create" : "write", async (open) => {
-		if (create) await makeMissing(context, open);
+		if (create) await makeMissing(context, open, lines === undefined ? "bytes" : "records");
+		if (lines !== undefined)
+			return await appendRecords(context, open, input, lines, plan.acks ? printer(context) : undefined);
 		if (atomic) return await appendAtomic(context, open, input, { expect: plan.expect, prepare });
 		const done = await appendAll(context, open, input, plan);
 		await summarize(context, open, done, plan);
@@ -108,12 +111,23 @@ interface Done {
 	readonly elapsedMs: number;
 }
 
-async function makeMissing(context: CommandContext, { store, stream, place, name }: OpenStream): Promise<void> {
+/** The input of `--records`; an error names the option. */
+function openRecords(file: string, { io }: CommandContext): Input {
 	try {
-		await stream.info();
+		return openInput([file], io);
+	} catch (thrown) {
+		const { code, message, hint, details } = asStreambedError(thrown);
+		throw new StreambedError(code, `--records: ${message}`, { hint, details, cause: thrown });
+	}
+}
+
+async function makeMissing(context: CommandContext, open: OpenStream, kind: StreamKind): Promise<void> {
+	const { store, place, name } = open;
+	try {
+		await (kind === "bytes" ? open.stream : open.records).open();
 	} catch (error) {
 		if (!StreambedError.is(error, "STREAMBED_NOT_FOUND")) throw error;
-		await store.scope(place.scope).create(place.stream);
+		await store.scope(place.scope).create(place.stream, { kind });
 		context.out.say(`created ${name} in ${place.store.shown}`);
 	}
 }
@@ -123,7 +137,7 @@ async function appendAll(context: CommandContext, open: OpenStream, input: Input
 	const stop = new AbortController();
 	const signal = AbortSignal.any([context.signal, stop.signal]);
 	// Not among lines that somebody types, nor among acknowledgements on the same terminal.
-	const quiet = context.global.quiet || context.io.stdin.isTTY === true || (plan.acks && context.out.showsData);
+	const quiet = context.global.quiet || input.isTyped || (plan.acks && context.out.showsData);
 	const progress = new Progress(context, "append", input.totalBytes, quiet);
 	const print = plan.acks ? printer(context) : () => {};
 	const acknowledged = new Acknowledgements(
@@ -207,11 +221,13 @@ async function sameChunk(durable: Promise<Appended>, { length }: Uint8Array): Pr
 }
 
 /** Prints answers; once nobody reads them the input is still stored. */
-function printer(context: CommandContext): (result: Appended) => Promise<void> {
-	return async ({ from, to, duplicate }) => {
+function printer(context: CommandContext): (result: Appended | RecordAppended) => Promise<void> {
+	return async (result) => {
+		const { from, to, duplicate } = result;
+		const shard = "shard" in result ? result.shard : 0;
 		if (context.out.closed) return;
 		try {
-			await context.out.json({ shard: 0, from, to, duplicate });
+			await context.out.json({ shard, from, to, duplicate });
 		} catch (error) {
 			if (!(error instanceof ClosedPipe)) throw error;
 			context.out.say("nobody reads the acknowledgements any more; appending goes on");

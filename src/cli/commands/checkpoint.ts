@@ -1,9 +1,8 @@
 /** `streambed checkpoint`: makes the files of streams complete, so that they can be copied. */
-import type { StreamAddress } from "../../core/names.ts";
 import type { Store, StreamInfo } from "../../index.ts";
 import { resolvePrefix } from "../address.ts";
 import type { CommandContext, CommandSpec } from "../command.ts";
-import { withStore, withStream } from "../open-store.ts";
+import { handleOf, type OpenStream, withStore, withStream } from "../open-store.ts";
 import { streamInfos, streamPages } from "../stream-pages.ts";
 import { formatBytes, formatCount } from "../units.ts";
 
@@ -26,7 +25,7 @@ async function run(context: CommandContext, [text]: readonly string[]): Promise<
 	const done =
 		prefix === "" || text === undefined
 			? await withStore(context, place, "write", (store) => complete(store))
-			: await withStream(context, text, "write", ({ store, place }) => complete(store, place));
+			: await withStream(context, text, "write", (open) => complete(open.store, open));
 	if (context.global.json) await context.out.json(done);
 	else
 		await context.out.line(
@@ -35,15 +34,15 @@ async function run(context: CommandContext, [text]: readonly string[]): Promise<
 }
 
 /** Counts what is complete afterwards. */
-async function complete(store: Store, address?: StreamAddress): Promise<{ streams: number; bytes: number }> {
+async function complete(store: Store, open?: OpenStream): Promise<{ streams: number; bytes: number }> {
 	const total = { streams: 0, bytes: 0 };
 	const add = ({ shards }: StreamInfo): void => {
 		total.streams++;
 		for (const { bytes } of shards) total.bytes += bytes;
 	};
-	if (address !== undefined) {
-		const stream = store.scope(address.scope).stream(address.stream);
-		await store.checkpoint(stream);
+	if (open !== undefined) {
+		const stream = await handleOf(open);
+		await store.checkpoint(stream.address);
 		add(await stream.info());
 	} else {
 		await store.checkpoint();

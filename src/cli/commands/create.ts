@@ -4,8 +4,7 @@ import { describe } from "../../core/options.ts";
 import { type Retention, resolveStreamConfig, type StreamOptions } from "../../core/stream-config.ts";
 import { type CommandContext, type CommandSpec, type OptionValues, streamArgument, textOption } from "../command.ts";
 import { withStream } from "../open-store.ts";
-import { unsupported } from "../program.ts";
-import { parseCount, parseDuration, parseSize } from "../units.ts";
+import { formatCount, parseCount, parseDuration, parseSize } from "../units.ts";
 
 /** Makes a stream, and its store if there is none yet. */
 export const create: CommandSpec = {
@@ -16,8 +15,8 @@ export const create: CommandSpec = {
 	args: [streamArgument],
 	options: [
 		{ flags: "--if-missing", help: "succeed if it exists with the same settings" },
-		{ flags: "--kind <kind>", help: "bytes (default)" },
-		{ flags: "--shards <n>", help: "1 (default): a byte stream has one shard" },
+		{ flags: "--kind <kind>", help: "bytes (default) or records" },
+		{ flags: "--shards <n>", help: "of records 1 (default) to 4096; of bytes 1" },
 		{ flags: "--segment-bytes <size>", help: "size of its files, up to 1GiB (default 64MiB)" },
 		{ flags: "--retention <age>", help: "older data goes, younger stays: 7d, 12h" },
 		{
@@ -30,7 +29,7 @@ export const create: CommandSpec = {
 	later: [],
 	examples: [
 		"streambed create cam/raw",
-		"streambed create ./data/cam/raw --if-missing",
+		"streambed create ./data/shop/orders --kind records --shards 4",
 		"streambed create cam/raw --retention 7d --retention-max-bytes 50GiB --json",
 	],
 	exits: {
@@ -53,7 +52,8 @@ async function run(context: CommandContext, [address = ""]: readonly string[], o
 		if (context.global.json) {
 			await context.out.json({ scope: place.scope, stream: place.stream, id, kind, shards: shards.length });
 		} else {
-			await context.out.line(`${ensure ? "ready" : "created"} ${name} (${kind}) in ${place.store.shown}`);
+			const what = shards.length === 1 ? kind : `${kind}, ${formatCount(shards.length)} shards`;
+			await context.out.line(`${ensure ? "ready" : "created"} ${name} (${what}) in ${place.store.shown}`);
 		}
 	});
 }
@@ -80,8 +80,9 @@ function checkConfig(config: StreamOptions): void {
 
 function configOf(options: OptionValues): StreamOptions {
 	const kind = textOption(options, "kind") ?? "bytes";
-	if (kind === "records") throw unsupported("--kind records", "record streams");
-	if (kind !== "bytes") throw fail("INVALID_OPTION", `--kind must be bytes, not ${describe(kind)}`);
+	if (kind !== "bytes" && kind !== "records") {
+		throw fail("INVALID_OPTION", `--kind must be bytes or records, not ${describe(kind)}`);
+	}
 	const shards = textOption(options, "shards");
 	const segmentBytes = textOption(options, "segmentBytes");
 	return {

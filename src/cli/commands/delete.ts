@@ -2,10 +2,10 @@
 import { createInterface } from "node:readline";
 import { throwIfAborted } from "../../core/abort.ts";
 import { fail } from "../../core/errors.ts";
-import type { ByteStream, StreamInfo } from "../../index.ts";
+import type { StreamInfo, StreamKind } from "../../index.ts";
 import { type CommandContext, type CommandSpec, type OptionValues, streamArgument } from "../command.ts";
-import { withStream } from "../open-store.ts";
-import { formatBytes, formatTime } from "../units.ts";
+import { handleOf, type OpenStream, withStream } from "../open-store.ts";
+import { formatBytes, formatCount, formatTime } from "../units.ts";
 
 /** Deletes a stream. */
 export const deleteStream: CommandSpec = {
@@ -35,8 +35,9 @@ export const deleteStream: CommandSpec = {
 
 async function run(context: CommandContext, [address = ""]: readonly string[], options: OptionValues): Promise<void> {
 	if (options.yes !== true) await confirm(context, address);
-	await withStream(context, address, "write", async ({ store, stream, place, name }) => {
-		const info = await stream.info();
+	await withStream(context, address, "write", async (open) => {
+		const { store, place, name } = open;
+		const info = await (await handleOf(open)).info();
 		await store.scope(place.scope).delete(place.stream, { force: options.force === true });
 		const bytes = bytesOf(info);
 		if (context.global.json) {
@@ -47,13 +48,17 @@ async function run(context: CommandContext, [address = ""]: readonly string[], o
 
 /** Says what would be lost; refuses where nobody can answer. Looks with read mode: nothing is held while it waits. */
 async function confirm(context: CommandContext, address: string): Promise<void> {
-	const { loss, details } = await withStream(context, address, "read", async ({ stream, name }) => {
-		const info = await stream.info();
-		const oldest = await oldestTime(stream, context.signal);
-		const newest = info.shards[0]?.lastTime ?? null;
+	const { loss, details } = await withStream(context, address, "read", async (open) => {
+		const { name } = open;
+		const info = await (await handleOf(open)).info();
+		const oldest = await oldestTime(open, info.kind, context.signal);
+		const newest = info.shards.reduce<number | null>((latest, { lastTime }) => {
+			return lastTime === null ? latest : Math.max(latest ?? lastTime, lastTime);
+		}, null);
 		const times = oldest === null ? "" : `, appended between ${formatTime(oldest)} and ${formatTime(newest)}`;
 		const bytes = bytesOf(info);
-		return { loss: `${name} with ${formatBytes(bytes)}${times}`, details: { bytes, oldest, newest } };
+		const held = info.kind === "bytes" ? "" : `${recordsOf(info)}, `;
+		return { loss: `${name} with ${held}${formatBytes(bytes)}${times}`, details: { bytes, oldest, newest } };
 	});
 	const { stdin, stderr } = context.io;
 	if (stdin.isTTY !== true || stderr.isTTY !== true || context.global.json) {
@@ -81,9 +86,25 @@ async function ask({ io, signal }: CommandContext, question: string): Promise<st
 	return answer?.trim() ?? "";
 }
 
-async function oldestTime(stream: ByteStream, signal: AbortSignal): Promise<number | null> {
+async function oldestTime(
+	{ stream, records }: OpenStream,
+	kind: StreamKind,
+	signal: AbortSignal,
+): Promise<number | null> {
+	if (kind === "records") {
+		let oldest: number | null = null;
+		for (const { shard } of (await records.info()).shards) {
+			for await (const { time } of records.read({ shard, limit: 1, signal })) oldest = Math.min(oldest ?? time, time);
+		}
+		return oldest;
+	}
 	for await (const piece of stream.appends({ from: "head", signal })) return piece.time;
 	return null;
+}
+
+function recordsOf({ shards }: StreamInfo): string {
+	const count = shards.reduce((sum, { head, tail }) => sum + tail - head, 0);
+	return `${formatCount(count)} ${count === 1 ? "record" : "records"}`;
 }
 
 function bytesOf(info: StreamInfo): number {

@@ -1,7 +1,9 @@
 /** `streambed info`: shows one stream. */
 import type { Retention } from "../../core/stream-config.ts";
+import type { StreamInfo } from "../../index.ts";
 import { type CommandContext, type CommandSpec, streamArgument } from "../command.ts";
-import { withStream } from "../open-store.ts";
+import { handleOf, withStream } from "../open-store.ts";
+import { table } from "../output.ts";
 import { printable } from "../printable.ts";
 import { formatBytes, formatCount, formatDuration, formatTime } from "../units.ts";
 
@@ -20,8 +22,9 @@ export const info: CommandSpec = {
 };
 
 async function run(context: CommandContext, [address = ""]: readonly string[]): Promise<void> {
-	await withStream(context, address, "read", async ({ stream, name }) => {
-		const known = await stream.info();
+	await withStream(context, address, "read", async (open) => {
+		const known = await (await handleOf(open)).info();
+		const { name } = open;
 		const { scope, id, kind, sealed, durability, retention, segmentBytes, tags, createdAt, shards } = known;
 		if (context.global.json) {
 			const base = { scope, stream: known.stream, id, kind, sealed, durability, retention };
@@ -37,16 +40,27 @@ async function run(context: CommandContext, [address = ""]: readonly string[]): 
 		const rules = retentionText(retention);
 		if (rules !== "") rows.push(["retention", rules]);
 		for (const [tag, value] of Object.entries(tags)) rows.push(["tag", printable(`${tag}=${value}`)]);
-		for (const shard of shards) {
-			if (shards.length > 1) rows.push(["shard", String(shard.shard)]);
-			const files = `${formatCount(shard.segments)} ${shard.segments === 1 ? "segment" : "segments"}`;
-			rows.push(["head", formatCount(shard.head)], ["tail", formatCount(shard.tail)]);
-			rows.push(["size", `${formatBytes(shard.bytes)} in ${files}`], ["last append", formatTime(shard.lastTime)]);
+		const [only] = shards;
+		if (only !== undefined && shards.length === 1) {
+			const files = `${formatCount(only.segments)} ${only.segments === 1 ? "segment" : "segments"}`;
+			rows.push(["head", formatCount(only.head)], ["tail", formatCount(only.tail)]);
+			rows.push(["size", `${formatBytes(only.bytes)} in ${files}`], ["last append", formatTime(only.lastTime)]);
 		}
 		const width = Math.max(...rows.map(([key]) => key.length));
 		const lines = rows.map(([key, value]) => `  ${key.padEnd(width)}   ${value}`);
 		await context.out.line([`${name}   ${kind}${sealed ? ", sealed" : ""}`, ...lines].join("\n"));
+		if (shards.length > 1) await context.out.line(`\n${shardTable(shards)}`);
 	});
+}
+
+function shardTable(shards: StreamInfo["shards"]): string {
+	const rows = shards.map(({ shard, head, tail, bytes, segments, lastTime }) => {
+		const numbers = [head, tail].map(formatCount);
+		return [String(shard), ...numbers, formatBytes(bytes), formatCount(segments), formatTime(lastTime)];
+	});
+	const headings = ["SHARD", "HEAD", "TAIL", "SIZE", "SEGMENTS", "LAST APPEND"];
+	const text = table(headings, rows, [0, 1, 2, 3, 4]);
+	return text.replace(/^/gm, "  ");
 }
 
 function retentionText({ ageMs, bytes, maxBytes }: Retention): string {

@@ -1,8 +1,7 @@
-/** `streambed read`: bytes of a stream to standard output, once or for ever. */
-import { fstatSync } from "node:fs";
+/** `streambed read`: bytes of a stream, or its records, to standard output, once or for ever. */
 import { fail, StreambedError } from "../../core/errors.ts";
 import type { Location } from "../../core/location.ts";
-import { describe } from "../../core/options.ts";
+import { parseCut } from "../../core/stream-cut.ts";
 import type { ByteReader, ByteStream } from "../../index.ts";
 import {
 	type CommandContext,
@@ -14,31 +13,33 @@ import {
 } from "../command.ts";
 import { IdleTimer } from "../idle-timer.ts";
 import { parseLocation } from "../location-text.ts";
-import { withStream } from "../open-store.ts";
-import { Progress } from "../progress.ts";
-import { parseDuration, parseSize } from "../units.ts";
+import { handleOf, withStream } from "../open-store.ts";
+import { Progress, showsProgress } from "../progress.ts";
+import { readRecords } from "../read-records.ts";
+import { parseCount, parseDuration, parseSize } from "../units.ts";
 
 /** Bytes asked for at a time. */
 const readBytes = 1024 * 1024;
 
-/** Reads bytes. */
+/** Reads bytes, or records. */
 export const read: CommandSpec = {
 	name: "read",
 	section: "Data",
 	summary: "Read or follow a stream",
-	purpose: "Write the bytes of a stream to standard output. Works beside a running owner.",
+	purpose:
+		"Write the bytes of a stream, or the values of its records a line each, to\nstandard output. Works beside a running owner.",
 	args: [streamArgument],
 	options: [
 		{ flags: "--from <loc>", help: `where to begin (default head):${locationHelp}` },
 		{ flags: "--to <loc>", help: "where to end, exclusive (default: the tail)" },
-		{ flags: "--limit <size>", help: "end after so many bytes" },
+		{ flags: "--limit <size>", help: "end after so many bytes, or records" },
 		{ flags: "--follow", help: "wait for more at the tail, until the stream is sealed" },
 		{ flags: "--timeout <time>", help: "with --follow: end when nothing came for so long, as 5s" },
-		{ flags: "--shard <n|all>", help: "0 or all: a byte stream has one shard" },
+		{ flags: "--shard <n|all>", help: "of records: one shard, or all (default)" },
+		{ flags: "--from-cut <cut>", help: "of records: where to begin, as streambed cut shows it" },
+		{ flags: "--to-cut <cut>", help: "of records: where to end" },
 	],
 	later: [
-		{ flags: "--from-cut <cut>", needs: "record streams" },
-		{ flags: "--to-cut <cut>", needs: "record streams" },
 		{ flags: "--group <name>", needs: "groups" },
 		{ flags: "--member <name>", needs: "groups" },
 		{ flags: "--commit <mode>", needs: "groups" },
@@ -70,13 +71,26 @@ interface Plan {
 }
 
 async function run(context: CommandContext, [address = ""]: readonly string[], options: OptionValues): Promise<void> {
+	// Checked before anything is opened: a wrong option is a wrong option whatever the address leads to.
 	const plan = planOf(context, options);
-	const shard = textOption(options, "shard") ?? "0";
-	if (shard !== "0" && shard !== "all") {
-		throw fail("UNSUPPORTED", `--shard must be 0 or all, not ${describe(shard)}: a byte stream has one shard`);
-	}
-	await withStream(context, address, "read", async ({ stream }) => {
-		const end = await readStream(context, stream, plan);
+	const shard = shardOf(options);
+	const cuts = { fromCut: cutOf(options, "fromCut", "--from-cut"), toCut: cutOf(options, "toCut", "--to-cut") };
+	if (options.from !== undefined && cuts.fromCut !== undefined) throw both("--from", "--from-cut");
+	if (options.to !== undefined && cuts.toCut !== undefined) throw both("--to", "--to-cut");
+	await withStream(context, address, "read", async (open) => {
+		if ((await handleOf(open)) === open.records) {
+			const given = textOption(options, "limit");
+			const limit = given === undefined ? undefined : parseCount(given, "--limit of records");
+			const from = cuts.fromCut === undefined ? plan.from : undefined;
+			return await readRecords(context, open.records, { ...plan, ...cuts, from, shard, limit });
+		}
+		if (cuts.fromCut !== undefined || cuts.toCut !== undefined) {
+			throw fail("WRONG_KIND", `${open.name} is a byte stream: cuts are for record streams`);
+		}
+		if (shard !== undefined && shard !== 0 && shard !== "all") {
+			throw fail("UNSUPPORTED", `--shard must be 0 or all, not ${shard}: a byte stream has one shard`);
+		}
+		const end = await readStream(context, open.stream, plan);
 		if (!context.global.json) return;
 		await context.out.json(shard === "all" ? { ...end, position: { 0: end.position } } : end);
 	});
@@ -92,6 +106,21 @@ function planOf(context: CommandContext, options: OptionValues): Plan {
 		follow: options.follow === true,
 		timeoutMs: timeout === undefined ? undefined : parseDuration(timeout, "--timeout"),
 	};
+}
+
+function shardOf(options: OptionValues): number | "all" | undefined {
+	const text = textOption(options, "shard");
+	return text === undefined || text === "all" ? text : parseCount(text, "--shard");
+}
+
+function cutOf(options: OptionValues, name: string, flag: string): string | undefined {
+	const text = textOption(options, name);
+	if (text !== undefined) parseCut(text, flag);
+	return text;
+}
+
+function both(one: string, other: string): Error {
+	return fail("INVALID_OPTION", `${one} and ${other} cannot be given together`, { details: { option: other } });
 }
 
 interface End {
@@ -124,7 +153,7 @@ async function readStream(context: CommandContext, stream: ByteStream, plan: Pla
 async function readRaw({ context, stream, plan, reader, begin, idle }: Session): Promise<End> {
 	// Without --follow it ends at the tail of the beginning, however fast others append.
 	const stop = plan.follow ? Number.POSITIVE_INFINITY : await reader.tail();
-	const progress = showsProgress(context, plan) ? new Progress(context, "read", stop - begin) : undefined;
+	const progress = showsProgress(context, plan.follow) ? new Progress(context, "read", stop - begin) : undefined;
 	try {
 		for (;;) {
 			const position = reader.offset;
@@ -184,9 +213,4 @@ async function outcomeAt(stream: ByteStream, plan: Plan, position: number): Prom
 	if (position < (shards[0]?.tail ?? 0)) return plan.to === undefined ? "tail" : "limit";
 	if (sealed) return "sealed";
 	return plan.follow ? "limit" : "tail";
-}
-
-/** Only where the data goes to a file: elsewhere it would mix with the output of others. */
-function showsProgress({ io }: CommandContext, { follow }: Plan): boolean {
-	return !follow && io.stdout === process.stdout && fstatSync(1).isFile();
 }

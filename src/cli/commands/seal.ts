@@ -1,6 +1,6 @@
 /** `streambed seal`: makes a stream read-only for ever. */
 import { type CommandContext, type CommandSpec, type OptionValues, streamArgument } from "../command.ts";
-import { withStream } from "../open-store.ts";
+import { handleOf, withStream } from "../open-store.ts";
 import { formatCount } from "../units.ts";
 
 /** Freezes the tail of a stream. */
@@ -23,10 +23,28 @@ export const seal: CommandSpec = {
 };
 
 async function run(context: CommandContext, [address = ""]: readonly string[], options: OptionValues): Promise<void> {
-	await withStream(context, address, "write", async ({ stream, place, name }) => {
-		await stream.seal({ force: options.force === true });
-		const { tail } = (await stream.info()).shards[0] ?? { tail: 0 };
-		if (context.global.json) await context.out.json({ scope: place.scope, stream: place.stream, sealed: true, tail });
-		else await context.out.line(`sealed ${name} at ${formatCount(tail)}`);
+	await withStream(context, address, "write", async (open) => {
+		const { place, name } = open;
+		const stream = await handleOf(open);
+		if (stream === open.records) await open.records.seal();
+		else await open.stream.seal({ force: options.force === true });
+		const { shards } = await stream.info();
+		const tails = shards.map(({ shard, tail }) => ({ shard, tail }));
+		const told = { scope: place.scope, stream: place.stream, sealed: true };
+		if (stream !== open.records) {
+			const tail = tails[0]?.tail ?? 0;
+			if (context.global.json) await context.out.json({ ...told, tail });
+			else await context.out.line(`sealed ${name} at ${formatCount(tail)}`);
+		} else if (context.global.json) await context.out.json({ ...told, shards: tails });
+		else {
+			const count = tails.length === 1 ? "shard" : "shards";
+			await context.out.line(`sealed ${name}: ${formatCount(tails.length)} ${count}, ended at ${endsOf(tails)}`);
+		}
 	});
+}
+
+/** The tails, unless they are too many for a line. */
+function endsOf(tails: readonly { readonly tail: number }[]): string {
+	const shown = tails.slice(0, 8).map(({ tail }) => formatCount(tail));
+	return `${shown.join(" · ")}${tails.length > shown.length ? " …" : ""}`;
 }

@@ -348,7 +348,6 @@ describe("streams", () => {
 	});
 
 	it.each([
-		["--kind records", "STREAMBED_UNSUPPORTED"],
 		["--kind lines", "STREAMBED_INVALID_OPTION"],
 		["--shards 2", "STREAMBED_INVALID_OPTION"],
 		["--tag nothing", "STREAMBED_INVALID_OPTION"],

@@ -52,6 +52,14 @@ describe("input", () => {
 		expect(openInput([], io).totalBytes).toBeUndefined();
 	});
 
+	it("is typed only where it is read from a terminal, not where files are named at one", () => {
+		const stdin = Object.assign(new PassThrough(), { isTTY: true });
+		const { io } = fakeIo(cwd, stdin);
+		expect(openInput(["large"], io).isTyped).toBe(false);
+		for (const files of [[], ["-"], ["large", "-"]]) expect(openInput(files, io).isTyped).toBe(true);
+		expect(openInput([], fakeIo(cwd).io).isTyped).toBe(false);
+	});
+
 	it("ends with ABORTED while it waits for more, and gives stdin back", async () => {
 		const stdin = new PassThrough();
 		const stop = new AbortController();

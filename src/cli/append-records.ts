@@ -1,0 +1,189 @@
+/** `append --lines` and `append --records`: each line of the input is a record. */
+import { fail, StreambedError } from "../core/errors.ts";
+import { defaultLimits } from "../core/limits.ts";
+import { describe } from "../core/options.ts";
+import { checkKey, checkMeta, checkRecord } from "../core/record.ts";
+import { recordContent } from "../core/record-encoding.ts";
+import type { RecordAppended, RecordInput } from "../index.ts";
+import { Acknowledgements } from "./acknowledgements.ts";
+import { type CommandContext, type OptionValues, textOption } from "./command.ts";
+import { asStreambedError } from "./error-text.ts";
+import type { Input } from "./input.ts";
+import { splitLines } from "./line-split.ts";
+import type { OpenStream } from "./open-store.ts";
+import { Progress } from "./progress.ts";
+import { keyOfJson, recordOfJson } from "./record-json.ts";
+import { formatBytes, formatCount, formatSeconds, parseCount } from "./units.ts";
+
+const readBytes = 64 * 1024;
+/** A line of JSON is longer than its record: base64, escapes. */
+const jsonFactor = 8;
+
+/** What the lines of an input are. */
+export interface RecordPlan {
+	/** The file of `--records`, whose lines are JSON; `undefined`: lines are values. */
+	readonly file: string | undefined;
+	readonly key: string | undefined;
+	readonly keyField: string | undefined;
+	readonly shard: number | undefined;
+}
+
+/** Reads the options that make records of an input; `undefined` if it is bytes. @throws INVALID_OPTION */
+export function recordPlanOf(options: OptionValues, files: readonly string[]): RecordPlan | undefined {
+	const file = textOption(options, "records");
+	const lines = options.lines === true;
+	const [key, keyField, shard] = ["key", "keyField", "shard"].map((name) => textOption(options, name));
+	const forLines: [string, unknown][] = [
+		["--key", key],
+		["--key-field", keyField],
+		["--shard", shard],
+	];
+	if (!lines) refuse(forLines, "is for --lines");
+	if (file === undefined && !lines) return undefined;
+	if (file !== undefined && lines) throw fail("INVALID_OPTION", "--lines and --records cannot be given together");
+	if (file !== undefined && files.length > 0) {
+		throw fail("INVALID_OPTION", "--records names the input: no other file can be given");
+	}
+	const forBytes = ["chunk", "expect", "producer", "atomic", "prepare"];
+	refuse(
+		forBytes.map((name) => [`--${name}`, options[name]]),
+		"is for byte streams: it cannot be given with --lines or --records",
+	);
+	if (key !== undefined && keyField !== undefined) {
+		throw fail("INVALID_OPTION", "--key and --key-field cannot be given together");
+	}
+	if (key !== undefined) checkKey(key, -1);
+	return { file, key, keyField, shard: shard === undefined ? undefined : parseCount(shard, "--shard") };
+}
+
+function refuse(options: readonly (readonly [string, unknown])[], why: string): void {
+	for (const [option, value] of options) {
+		if (value !== undefined) throw fail("INVALID_OPTION", `${option} ${why}`, { details: { option } });
+	}
+}
+
+/** Appends each line of the input as a record. What precedes a line that is wrong is stored, and nothing behind it. */
+export async function appendRecords(
+	context: CommandContext,
+	open: OpenStream,
+	input: Input,
+	plan: RecordPlan,
+	print: ((result: RecordAppended) => Promise<void>) | undefined,
+): Promise<void> {
+	const { out, global } = context;
+	const stop = new AbortController();
+	const signal = AbortSignal.any([context.signal, stop.signal]);
+	const quiet = global.quiet || input.isTyped || (print !== undefined && out.showsData);
+	const progress = new Progress(context, "append", input.totalBytes, quiet);
+	const acknowledged = new Acknowledgements<RecordAppended>(
+		(result) => {
+			progress.update(acknowledged.bytes);
+			return print?.(result);
+		},
+		() => stop.abort(),
+	);
+	let bytes = 0;
+	try {
+		bytes = await pump(open, input.chunks(readBytes, signal), plan, acknowledged);
+		// That stdout failed may show only now.
+		if (print !== undefined) await out.flush();
+	} catch (thrown) {
+		progress.stop();
+		const { appends } = acknowledged;
+		const only = appends === 0 ? "nothing" : `only ${recordCount(appends)}`;
+		if (print === undefined) out.say(`appended ${only} of the input to ${open.name}`);
+		const error = asStreambedError(thrown);
+		const details = { ...error.details, acknowledgedRecords: appends };
+		throw new StreambedError(error.code, error.message, { hint: error.hint, details, cause: error });
+	}
+	progress.stop();
+	if (print !== undefined) return;
+	const { appends } = acknowledged;
+	const { scope, stream } = open.place;
+	if (global.json) await out.json({ scope, stream, records: appends, bytes });
+	const time = progress.elapsedMs >= 500 ? ` in ${formatSeconds(progress.elapsedMs)}` : "";
+	out.say(`appended ${recordCount(appends)} with ${formatBytes(bytes)} to ${open.name}${time}`);
+}
+
+function recordCount(count: number): string {
+	return `${formatCount(count)} ${count === 1 ? "record" : "records"}`;
+}
+
+/** Writes a record for each line; resolves with the bytes of their values. */
+async function pump(
+	{ records }: OpenStream,
+	chunks: AsyncGenerator<Uint8Array>,
+	plan: RecordPlan,
+	acknowledged: Acknowledgements<RecordAppended>,
+): Promise<number> {
+	const { shards } = await records.info();
+	const longest = defaultLimits.appendBytes * (plan.file === undefined ? 1 : jsonFactor);
+	const writer = records.writer();
+	let number = 0;
+	let bytes = 0;
+	const [ended] = await Promise.allSettled([
+		(async () => {
+			for await (const line of splitLines(chunks, longest)) {
+				number++;
+				const record = recordOfLine(line, number, plan, shards.length);
+				if (record === undefined) continue;
+				const ticket = writer.write(record);
+				bytes += record.value.length;
+				// In bytes of the input, as its size is known in: the line and its end.
+				await acknowledged.add(ticket.durable, line.length + 1);
+				await ticket;
+			}
+		})(),
+	]);
+	// When the input ends badly, what was taken of it is still stored, and its answers are told.
+	try {
+		await acknowledged.settled();
+		if (ended.status === "rejected") throw ended.reason;
+	} finally {
+		// Its failures have been told by the acknowledgements.
+		await writer.close().catch(() => {});
+	}
+	return bytes;
+}
+
+/** The record of a line, checked before it is handed over: behind one that is wrong nothing must be stored. */
+function recordOfLine(line: Uint8Array, number: number, plan: RecordPlan, shards: number): RecordInput | undefined {
+	try {
+		const record = plan.file === undefined ? recordOfText(line, plan) : recordOfJson(line);
+		if (record !== undefined) check(record, shards);
+		return record;
+	} catch (thrown) {
+		const error = asStreambedError(thrown);
+		const { code, message, hint, details } = error;
+		const place = `line ${number} of ${inputName(plan)}`;
+		const named = { hint, details: { ...details, line: number }, cause: error };
+		throw new StreambedError(code, `${place}: ${message}`, named);
+	}
+}
+
+function inputName({ file }: RecordPlan): string {
+	if (file === undefined) return "the input";
+	return file === "-" ? "standard input" : file;
+}
+
+function check(record: RecordInput, shards: number): void {
+	checkRecord(record, -1);
+	const bytes = recordContent(record.value, checkMeta(record, -1));
+	const limit = defaultLimits.appendBytes;
+	if (bytes > limit) {
+		throw fail("TOO_LARGE", `a record of ${bytes} bytes is larger than the limit of ${limit}`, {
+			hint: "Split it, or append it to a byte stream.",
+			details: { bytes, limit },
+		});
+	}
+	const shard = record.shard ?? 0;
+	if (Number.isSafeInteger(shard) && shard >= 0 && shard < shards) return;
+	const known = shards === 1 ? "one, shard 0" : `${shards}, from 0 to ${shards - 1}`;
+	throw fail("INVALID_OPTION", `there is no shard ${describe(shard)}: the stream has ${known}`, {
+		hint: "`streambed grow` adds shards; without a shard a record goes where its key belongs.",
+	});
+}
+
+function recordOfText(value: Uint8Array, { key, keyField, shard }: RecordPlan): RecordInput {
+	return { value, key: keyField === undefined ? key : keyOfJson(value, keyField), shard };
+}

@@ -1,0 +1,37 @@
+/** Lines of an input that comes in chunks. */
+import { fail } from "../core/errors.ts";
+
+const LF = 0x0a;
+const CR = 0x0d;
+
+/** Lines without their LF or CRLF; the last one need not end with one. @throws TOO_LARGE, naming the line */
+export async function* splitLines(chunks: AsyncIterable<Uint8Array>, maxBytes: number): AsyncGenerator<Uint8Array> {
+	let pieces: Uint8Array[] = [];
+	let held = 0;
+	let line = 1;
+	for await (const chunk of chunks) {
+		let from = 0;
+		for (let at = chunk.indexOf(LF); at >= 0; at = chunk.indexOf(LF, from)) {
+			const end = chunk.subarray(from, at);
+			yield withoutReturn(pieces.length === 0 ? end : Buffer.concat([...pieces, end]));
+			pieces = [];
+			held = 0;
+			line++;
+			from = at + 1;
+		}
+		if (from === chunk.length) continue;
+		pieces.push(new Uint8Array(chunk.subarray(from)));
+		held += chunk.length - from;
+		if (held > maxBytes) {
+			throw fail("TOO_LARGE", `line ${line} of the input is longer than ${maxBytes} bytes`, {
+				hint: "A line is one record; split it, or append it to a byte stream.",
+				details: { line, limit: maxBytes },
+			});
+		}
+	}
+	if (held > 0) yield Buffer.concat(pieces);
+}
+
+function withoutReturn(line: Uint8Array): Uint8Array {
+	return line.at(-1) === CR ? line.subarray(0, -1) : line;
+}

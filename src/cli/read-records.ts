@@ -1,0 +1,96 @@
+/** `read` of a record stream: values a line each, or records as lines of JSON. */
+import { StreambedError } from "../core/errors.ts";
+import type { Location } from "../core/location.ts";
+import { parseCut } from "../core/stream-cut.ts";
+import type { RecordBatch, RecordReader, RecordStream } from "../index.ts";
+import type { CommandContext } from "./command.ts";
+import { IdleTimer } from "./idle-timer.ts";
+import { Progress, showsProgress } from "./progress.ts";
+import { recordToJson } from "./record-json.ts";
+
+const LF = new Uint8Array([0x0a]);
+
+/** What to read, as the options say. */
+export interface RecordReadPlan {
+	readonly from: Location | undefined;
+	readonly to: Location | undefined;
+	readonly fromCut: string | undefined;
+	readonly toCut: string | undefined;
+	readonly limit: number | undefined;
+	/** `undefined` as `all`, but the position of a stream with one shard is a number. */
+	readonly shard: number | "all" | undefined;
+	readonly follow: boolean;
+	readonly timeoutMs: number | undefined;
+}
+
+/** Reads records to stdout. */
+export async function readRecords(context: CommandContext, stream: RecordStream, plan: RecordReadPlan): Promise<void> {
+	const shard = plan.shard === "all" ? undefined : plan.shard;
+	const idle = new IdleTimer(context.io.clock, plan.timeoutMs);
+	const signal = AbortSignal.any([context.signal, idle.signal]);
+	const { from, to, fromCut, toCut, limit, follow } = plan;
+	await using reader = stream.read({ shard, from, to, fromCut, toCut, limit, follow, signal });
+	await reader.open();
+	const progress = showsProgress(context, follow) ? new Progress(context, "read") : undefined;
+	const ended = await pump(context, reader, idle, plan, progress).finally(() => progress?.stop());
+	if (!context.global.json) return;
+	const { positions } = parseCut(reader.location, "the reader's location");
+	const outcome = ended === "end" ? await outcomeAt(stream, plan, shard, positions) : ended;
+	const single = shard !== undefined || (plan.shard === undefined && positions.length === 1);
+	await context.out.json({ outcome, position: single ? positions[0] : { ...positions } });
+}
+
+async function pump(
+	context: CommandContext,
+	reader: RecordReader,
+	idle: IdleTimer,
+	{ limit }: RecordReadPlan,
+	progress: Progress | undefined,
+): Promise<"timeout" | "limit" | "end"> {
+	const batches = reader.batches();
+	let count = 0;
+	let bytes = 0;
+	for (;;) {
+		let next: IteratorResult<RecordBatch>;
+		try {
+			next = await idle.watch(batches.next());
+		} catch (error) {
+			const silent = idle.signal.aborted && !context.signal.aborted && StreambedError.is(error, "STREAMBED_ABORTED");
+			if (silent) return "timeout";
+			throw error;
+		}
+		if (next.done) return limit !== undefined && count >= limit ? "limit" : "end";
+		count += next.value.length;
+		const data = context.global.json ? jsonLines(next.value) : valueLines(next.value);
+		await context.out.data(data);
+		bytes += data.length;
+		progress?.update(bytes);
+	}
+}
+
+function jsonLines(batch: RecordBatch): string {
+	let text = "";
+	for (const record of batch) text += `${JSON.stringify(recordToJson(record))}\n`;
+	return text;
+}
+
+function valueLines(batch: RecordBatch): Uint8Array {
+	const parts: Uint8Array[] = [];
+	for (let index = 0; index < batch.length; index++) parts.push(batch.value(index), LF);
+	return Buffer.concat(parts);
+}
+
+/** Why there is nothing more behind these positions. */
+async function outcomeAt(
+	stream: RecordStream,
+	{ to, toCut, follow }: RecordReadPlan,
+	only: number | undefined,
+	positions: readonly number[],
+): Promise<"tail" | "sealed" | "limit"> {
+	const { sealed, shards } = await stream.info();
+	const read = only === undefined ? shards : shards.slice(only, only + 1);
+	const bounded = to !== undefined || toCut !== undefined;
+	if (read.some(({ tail }, index) => (positions[index] ?? 0) < tail)) return bounded ? "limit" : "tail";
+	if (sealed) return "sealed";
+	return follow ? "limit" : "tail";
+}

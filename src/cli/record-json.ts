@@ -1,0 +1,107 @@
+/** Records as lines of JSON: what `append --records` takes and `read --json` gives. */
+import { fail } from "../core/errors.ts";
+import { describe, rejectUnknown } from "../core/options.ts";
+import type { RecordInput, StreamRecord } from "../index.ts";
+
+/** What `append --records` takes. `read --json` gives `sequence` and `time` as well, which are left out on the way back. */
+const members = ["key", "value", "valueBase64", "headers", "clientInfo", "shard", "eventTime"];
+const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const encoder = new TextEncoder();
+
+/**
+ * The record that a line of JSON describes; the library checks the rest of it. `undefined` for the last line of `read --json`,
+ * which tells how the reading ended. @throws INVALID_OPTION
+ */
+export function recordOfJson(line: Uint8Array): RecordInput | undefined {
+	const all = objectOf(line);
+	if (isEnd(all)) return undefined;
+	const given = isRead(all) ? withoutPlace(all) : all;
+	if ("sequence" in given || "time" in given) {
+		throw fail(
+			"INVALID_OPTION",
+			"sequence and time are given by the store, and come together where a record was read",
+			{
+				hint: "A time of your own is eventTime, in milliseconds since 1970.",
+			},
+		);
+	}
+	rejectUnknown(given, members, "the record");
+	const { value, valueBase64, clientInfo, ...rest } = given;
+	if ((value === undefined) === (valueBase64 === undefined)) {
+		throw fail("INVALID_OPTION", "a record has either value or valueBase64");
+	}
+	if (value !== undefined && (typeof value !== "string" || !value.isWellFormed())) {
+		throw fail("INVALID_OPTION", `value must be a well-formed text, not ${describe(value)}`, {
+			hint: "Write JSON into the text, or bytes as valueBase64.",
+		});
+	}
+	const bytes = value === undefined ? bytesOf(valueBase64, "valueBase64") : encoder.encode(value);
+	const info = clientInfo === undefined || clientInfo === null ? null : bytesOf(clientInfo, "clientInfo");
+	return { ...rest, value: bytes, clientInfo: info };
+}
+
+/** Where `read --json` ended, and why. */
+function isEnd(given: Record<string, unknown>): boolean {
+	return typeof given.outcome === "string" && "position" in given && Object.keys(given).length === 2;
+}
+
+/** A line of `read --json`: it says where the record stood, and when it came. It stands somewhere else now. */
+function isRead({ sequence, time }: Record<string, unknown>): boolean {
+	return Number.isSafeInteger(sequence) && Number.isSafeInteger(time);
+}
+
+function withoutPlace({ sequence: _sequence, time: _time, ...rest }: Record<string, unknown>): Record<string, unknown> {
+	return rest;
+}
+
+/** The key that a line of JSON has in a field; a number is a key as JavaScript writes it. @throws INVALID_OPTION */
+export function keyOfJson(line: Uint8Array, field: string): string {
+	const value = objectOf(line)[field];
+	if (typeof value === "string") return value;
+	if (typeof value === "number") return keyOfNumber(value, field);
+	throw fail("INVALID_OPTION", `the field ${describe(field)} must be a text or a number, not ${describe(value)}`);
+}
+
+/** Two numbers that JSON tells apart must not become one key. */
+function keyOfNumber(value: number, field: string): string {
+	if (!Number.isInteger(value) || Number.isSafeInteger(value)) return String(value);
+	throw fail("INVALID_OPTION", `the field ${describe(field)} is too large for a number that is a key: about ${value}`, {
+		hint: "Write it as a text, in quotes.",
+	});
+}
+
+/** A record as an object for JSON: its value as text, or in base64 where it is none. */
+export function recordToJson({ shard, sequence, time, key, value, ...rest }: StreamRecord): object {
+	const { headers, clientInfo, eventTime } = rest;
+	const info = clientInfo === null ? null : base64(clientInfo);
+	return { shard, sequence, time, key, ...valueMembers(value), headers, clientInfo: info, eventTime };
+}
+
+function valueMembers(value: Uint8Array): object {
+	try {
+		return { value: strict.decode(value) };
+	} catch {
+		return { valueBase64: base64(value) };
+	}
+}
+
+function objectOf(line: Uint8Array): Record<string, unknown> {
+	let given: unknown;
+	try {
+		given = JSON.parse(strict.decode(line));
+	} catch (error) {
+		throw fail("INVALID_OPTION", `not JSON in UTF-8: ${(error as Error).message}`, { cause: error });
+	}
+	if (typeof given === "object" && given !== null && !Array.isArray(given)) return given as Record<string, unknown>;
+	throw fail("INVALID_OPTION", `must be a JSON object, not ${describe(given)}`);
+}
+
+function bytesOf(text: unknown, name: string): Uint8Array {
+	const bytes = typeof text === "string" ? Buffer.from(text, "base64") : undefined;
+	if (bytes !== undefined && bytes.toString("base64") === text) return bytes;
+	throw fail("INVALID_OPTION", `${name} must be base64, not ${describe(text)}`);
+}
+
+function base64(bytes: Uint8Array): string {
+	return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("base64");
+}
