@@ -147,8 +147,8 @@ export const breaks: Readonly<Record<string, Break>> = {
 		edits: [
 			{
 				file: "log/producer-order.ts",
-				from: "afterFrame(by, (error) =>\n\t\terror === undefined ? completion.done(from, to, true, Number.NaN) : completion.fail(error),\n\t);",
-				to: "void by; queueMicrotask(() => completion.done(from, to, true, Number.NaN));",
+				from: "afterFrame(by, (error) =>\n\t\terror === undefined ? completion.done(from, to, true, Number.NaN, places) : completion.fail(error),\n\t);",
+				to: "void by; queueMicrotask(() => completion.done(from, to, true, Number.NaN, places));",
 			},
 		],
 	},

@@ -258,7 +258,7 @@ export class Producers<T> {
 	placesOf({ id, epoch, sequence }: ProducerTriple): readonly ShardPlace[] | undefined {
 		const producer = this.#find(id);
 		const answer = producer?.find(epoch, sequence) ?? producer?.window.find(epoch, sequence);
-		return answer === undefined || Number.isNaN(answer.from) ? undefined : [answer, ...(answer.others ?? [])];
+		return answer && placesOf(answer);
 	}
 
 	/** The state of a producer, which is made if it is not known. */
@@ -314,6 +314,11 @@ export class Producers<T> {
 			{ hint: "Wait for answers, or use a writer, which does.", details: { limit: producerAppendsMax } },
 		);
 	}
+}
+
+/** All places of an append; `undefined` if they are no longer known. */
+export function placesOf(answer: Answer): readonly ShardPlace[] | undefined {
+	return Number.isNaN(answer.from) ? undefined : [answer, ...(answer.others ?? [])];
 }
 
 /** Checks an id given by a user. */

@@ -52,9 +52,10 @@ export function copyPayload(payload: Payload, target: Uint8Array, at: number): v
 export interface Completion {
 	/**
 	 * It is durable and visible: units `from` to `to`, exclusive; stored before by an earlier try if `duplicate`: then
-	 * both are NaN where it is no longer known. `time` is its ingestion time; NaN of what was stored before.
+	 * both are NaN where it is no longer known. `time` is its ingestion time; NaN of what was stored before. `places` is told
+	 * of that, if known: where all of it is, which need not be the shard that the retry was handed to.
 	 */
-	done(from: number, to: number, duplicate: boolean, time: number): void;
+	done(from: number, to: number, duplicate: boolean, time: number, places?: readonly ShardPlace[]): void;
 	/** It was refused, or the outcome is unknown; `error` says which. */
 	fail(error: unknown): void;
 }

@@ -6,7 +6,7 @@
  */
 import type { StreambedError } from "../core/errors.ts";
 import { appendLimit } from "../core/limits.ts";
-import type { Flight, ProducerTriple } from "../core/producers.ts";
+import { type Flight, type ProducerTriple, placesOf } from "../core/producers.ts";
 import {
 	type Completion,
 	type Payload,
@@ -124,7 +124,7 @@ export class AppendTogether {
 		}
 		this.#host.admission.release(this.#bytes);
 		const answer = verdict.kind === "stored" ? verdict.answer : verdict.append;
-		const done = (): void => this.#completion.done([answer, ...(answer.others ?? [])], true, Number.NaN);
+		const done = (): void => this.#completion.done(placesOf(answer) ?? [], true, Number.NaN);
 		answerAgain(verdict, { done, fail: (error) => this.#completion.fail(error) });
 		return true;
 	}

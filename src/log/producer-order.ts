@@ -1,5 +1,5 @@
 /** Appends of producers in a shard: in their order over all shards, and answered again. */
-import type { Producer, Verdict } from "../core/producers.ts";
+import { type Producer, placesOf, type Verdict } from "../core/producers.ts";
 import type { Completion } from "../core/shard.ts";
 import { addNeed, afterFrame, type MemoryFrame } from "./tail-memory.ts";
 
@@ -17,12 +17,13 @@ export function answerAgain(
 ): number {
 	if (verdict.kind === "stored") {
 		const { from, to } = verdict.answer;
-		queueMicrotask(() => completion.done(from, to, true, Number.NaN));
+		queueMicrotask(() => completion.done(from, to, true, Number.NaN, placesOf(verdict.answer)));
 		return from;
 	}
 	const { from, to, by } = verdict.append;
+	const places = placesOf(verdict.append);
 	afterFrame(by, (error) =>
-		error === undefined ? completion.done(from, to, true, Number.NaN) : completion.fail(error),
+		error === undefined ? completion.done(from, to, true, Number.NaN, places) : completion.fail(error),
 	);
 	return from;
 }

@@ -44,6 +44,8 @@ export interface RoutedRecords {
 	/** Number of the group of each record; `undefined` if there is one group only. */
 	readonly groupOf: Int32Array | undefined;
 	readonly count: number;
+	/** How they are spread if they turn out to be there already, which may have been on its way when they were routed. */
+	readonly again?: ((places: readonly ShardPlace[]) => RoutedRecords | undefined) | undefined;
 }
 
 /** Checks a record and encodes its value. */
@@ -206,19 +208,19 @@ export class SingleAnswer implements Completion {
 		this.fail = reject;
 	}
 
-	done(from: number, to: number, duplicate: boolean, time: number): void {
-		const shard = Number.isNaN(from) ? Number.NaN : this.#shard;
+	done(from: number, to: number, duplicate: boolean, time: number, places?: readonly ShardPlace[]): void {
+		const shard = Number.isNaN(from) ? Number.NaN : (places?.[0]?.shard ?? this.#shard);
 		this.#resolve([{ shard, from, to, time, duplicate }]);
 	}
 }
 
 /** Puts the answers of a call's shards together, in the order of its records. */
 export class GatheredAnswers implements TogetherCompletion {
-	readonly #routed: RoutedRecords;
+	#routed: RoutedRecords;
 	readonly #resolve: (results: RecordAppended[]) => void;
 	readonly #reject: (error: unknown) => void;
-	readonly #places: (ShardPlace | undefined)[];
-	readonly #times: number[];
+	#places: (ShardPlace | undefined)[];
+	#times: number[];
 	#left: number;
 	#duplicate = false;
 	#failure: { readonly error: unknown } | undefined;
@@ -236,7 +238,9 @@ export class GatheredAnswers implements TogetherCompletion {
 	part(group: number): Completion {
 		const { shard } = this.#routed.groups[group] as ShardGroup;
 		return {
-			done: (from, to, duplicate, time) => {
+			done: (from, to, duplicate, time, places) => {
+				// A producer's records, of which there is one group, or which are told of together.
+				if (duplicate && places !== undefined) return this.done(places, true, time);
 				this.#places[group] = { shard, from, to };
 				this.#times[group] = time;
 				this.#duplicate ||= duplicate;
@@ -251,10 +255,13 @@ export class GatheredAnswers implements TogetherCompletion {
 
 	/** Hears of all groups at once. */
 	done(places: readonly ShardPlace[], duplicate: boolean, time: number): void {
-		for (const [index, { shard }] of this.#routed.groups.entries()) {
-			this.#places[index] = places.find((place) => place.shard === shard);
-			this.#times[index] = time;
-		}
+		const { again } = this.#routed;
+		const spread = duplicate && again !== undefined ? again(places) : this.#routed;
+		// Other records than those of the first try: nobody knows what stands where.
+		const known = spread === undefined ? [] : places;
+		this.#routed = spread ?? this.#routed;
+		this.#places = this.#routed.groups.map(({ shard }) => known.find((place) => place.shard === shard));
+		this.#times = this.#places.map(() => time);
 		this.#duplicate = duplicate;
 		this.#resolve(this.#answers());
 	}
@@ -303,14 +310,16 @@ export class GatheredAnswers implements TogetherCompletion {
 }
 
 /**
- * How the records of an append that several shards have stored were spread over them, which growth may have changed since:
- * the first number of shards, from the newest one back, by which each shard gets what it has got.
+ * How the records of an append that is stored were spread over its places, which growth may have changed since: with
+ * several, the first number of shards, from the newest one back, by which each shard gets what it has got.
  */
-export function regroup(
+export function routeAgain(
 	records: readonly CheckedRecord[],
 	places: readonly ShardPlace[],
 	layout: StreamLayout,
 ): RoutedRecords | undefined {
+	const [only] = places;
+	if (only !== undefined && places.length === 1) return groupRecords(records, () => only.shard);
 	const counts = [layout.shards, ...layout.growth.map(({ from }) => from).reverse()];
 	for (const shards of counts) {
 		const free = new Map(places.map(({ shard, from, to }) => [shard, to - from]));

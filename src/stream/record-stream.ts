@@ -10,7 +10,7 @@ import { shardOfKey } from "../core/routing.ts";
 import { checkSerializer, type Serializer } from "../core/serializer.ts";
 import { applyUpdate, resolveStreamConfig, type StreamUpdate } from "../core/stream-config.ts";
 import { formatCut, parseCut, type StreamCut } from "../core/stream-cut.ts";
-import type { EngineStream, Payload, ShardAppend, StreamInfo } from "../engine/contract.ts";
+import type { EngineStream, Payload, ShardAppend, ShardPlace, StreamInfo } from "../engine/contract.ts";
 import { Producer } from "./producer.ts";
 import {
 	applyExpected,
@@ -22,8 +22,8 @@ import {
 	groupRecords,
 	type RecordAppended,
 	type RoutedRecords,
-	regroup,
 	requireShard,
+	routeAgain,
 	routeRecord,
 	type ShardGroup,
 	SingleAnswer,
@@ -210,10 +210,10 @@ export class RecordStream<T = Uint8Array> {
 		atomic: boolean,
 	): RoutedRecords {
 		const places = stream.placesOf(producer);
-		const [only] = places ?? [];
-		if (only !== undefined && places?.length === 1) return groupRecords(records, () => only.shard);
-		const again = places === undefined ? undefined : regroup(records, places, stream.layout);
-		if (again !== undefined) return again;
+		const again = (known: readonly ShardPlace[]): RoutedRecords | undefined =>
+			routeAgain(records, known, stream.layout);
+		const stored = places && again(places);
+		if (stored !== undefined) return stored;
 		const turns = this.#access.context.turnsOf(stream.id);
 		let turn: number | undefined;
 		const routed = groupRecords(records, (record) => {
@@ -222,7 +222,7 @@ export class RecordStream<T = Uint8Array> {
 			turn ??= routeRecord(record, stream.layout, turns);
 			return turn;
 		});
-		if (routed.groups.length === 1 || atomic) return routed;
+		if (routed.groups.length === 1 || atomic) return { ...routed, again };
 		throw fail(
 			"INVALID_OPTION",
 			`append of a producer to ${this.address}: the records go to ${routed.groups.length} shards`,

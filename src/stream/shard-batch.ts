@@ -1,7 +1,7 @@
 /** Records that a writer gathers for one shard, encoded as they come. */
 import type { RecordMeta } from "../core/record.ts";
 import { recordBytes, recordContent, writeRecord } from "../core/record-encoding.ts";
-import type { Completion } from "../engine/contract.ts";
+import type { Completion, ShardPlace } from "../engine/contract.ts";
 import type { WrittenRecord } from "./record-ticket.ts";
 
 const firstBytes = 4 * 1024;
@@ -49,9 +49,9 @@ export class ShardBatch implements Completion {
 		this.tickets.push(ticket);
 	}
 
-	done(from: number, _to: number, duplicate: boolean, time: number): void {
+	done(from: number, _to: number, duplicate: boolean, time: number, places?: readonly ShardPlace[]): void {
 		let sequence = from;
-		const shard = Number.isNaN(from) ? Number.NaN : this.shard;
+		const shard = Number.isNaN(from) ? Number.NaN : (places?.[0]?.shard ?? this.shard);
 		for (const ticket of this.tickets) {
 			ticket.done({ shard, from: sequence, to: sequence + 1, time, duplicate });
 			sequence++;

@@ -10,6 +10,7 @@ import { nodeStreamCases } from "./engine-suite-node.ts";
 import { persistentProducerCases, producerCases, producerWriterCases } from "./engine-suite-producers.ts";
 import { readerCases } from "./engine-suite-reader.ts";
 import { recordReaderCases } from "./engine-suite-record-reader.ts";
+import { recordRetryCases } from "./engine-suite-record-retries.ts";
 import { persistentRecordCases, recordStreamCases } from "./engine-suite-record-streams.ts";
 import { recordWriterCases } from "./engine-suite-record-writer.ts";
 import { recordAppendCases } from "./engine-suite-records.ts";
@@ -31,7 +32,7 @@ export const engineSuiteCases: Readonly<
 	keptRetention: 4,
 	multipart: 20,
 	keptMultipart: 4,
-	records: 79,
+	records: 81,
 	keptRecords: 2,
 });
 
@@ -63,7 +64,10 @@ export function testEngine(engine: EngineUnderTest): void {
 			suite.area("appends of records", () => recordAppendCases(suite));
 			suite.area("reading records", () => recordReaderCases(suite));
 			suite.area("the writer of records", () => recordWriterCases(suite));
-			suite.area("record streams", () => recordStreamCases(suite));
+			suite.area("record streams", () => {
+				recordStreamCases(suite);
+				recordRetryCases(suite);
+			});
 		}
 		if (records && persistent) suite.area("record streams over reopening", () => persistentRecordCases(suite));
 		if (retention) suite.area("retention", () => retentionCases(suite));

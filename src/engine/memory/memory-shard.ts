@@ -8,7 +8,7 @@ import { abortError } from "../../core/abort.ts";
 import { fail, type StreambedError } from "../../core/errors.ts";
 import { appendLimit } from "../../core/limits.ts";
 import type { PositionQuery } from "../../core/location.ts";
-import type { Flight, Producers, ProducerTriple } from "../../core/producers.ts";
+import { type Flight, type Producers, type ProducerTriple, placesOf } from "../../core/producers.ts";
 import type { Random } from "../../core/random.ts";
 import { type RetainedPieces, retainedHead } from "../../core/retention.ts";
 import { payloadLength } from "../../core/shard.ts";
@@ -337,10 +337,12 @@ export class MemoryShard implements EngineShard {
 		const verdict = this.#producers.check(producer);
 		if (verdict.kind === "new") return undefined;
 		if (verdict.kind === "refused") return this.#refuse(verdict.error, completion);
-		const { from, to } = verdict.kind === "stored" ? verdict.answer : verdict.append;
+		const answer = verdict.kind === "stored" ? verdict.answer : verdict.append;
+		const { from, to } = answer;
+		const places = placesOf(answer);
 		// Behind the first one, if that is still on its way.
 		this.#rounds.add(0, () =>
-			this.#deleted ? completion.fail(this.#notFound()) : completion.done(from, to, true, Number.NaN),
+			this.#deleted ? completion.fail(this.#notFound()) : completion.done(from, to, true, Number.NaN, places),
 		);
 		return from;
 	}

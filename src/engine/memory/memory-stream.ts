@@ -2,7 +2,7 @@
 import { abortError } from "../../core/abort.ts";
 import { fail, type StreambedError } from "../../core/errors.ts";
 import { formatAddress, type StreamAddress } from "../../core/names.ts";
-import { Producers, type ProducerTriple, type TakenEpoch } from "../../core/producers.ts";
+import { Producers, type ProducerTriple, placesOf, type TakenEpoch } from "../../core/producers.ts";
 import type { Random } from "../../core/random.ts";
 import { payloadLength } from "../../core/shard.ts";
 import type { StreamConfig, StreamKind } from "../../core/stream-config.ts";
@@ -152,7 +152,7 @@ export class MemoryStream implements EngineStream, ShardHome {
 		}
 		if (verdict?.kind === "stored" || verdict?.kind === "accepted") {
 			const answer = verdict.kind === "stored" ? verdict.answer : verdict.append;
-			this.rounds.add(0, () => completion.done([answer, ...(answer.others ?? [])], true, Number.NaN));
+			this.rounds.add(0, () => completion.done(placesOf(answer) ?? [], true, Number.NaN));
 			return;
 		}
 		const unexpected = this.#unexpected(parts);
