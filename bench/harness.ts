@@ -19,9 +19,12 @@ export interface Runner {
 /** One way to do the work of a case. */
 export interface Side {
 	readonly name: string;
-	/** Prepares it; `folder` is empty and its own. */
+	/** Prepares it; `folder` is empty and its own. @throws SideMissing where it is not to be had on this machine */
 	open(folder: string): Promise<Runner>;
 }
+
+/** A side that is not to be had on this machine: it is left out, and said to be. */
+export class SideMissing extends Error {}
 
 /** Two sides to be set beside one another. */
 export interface Pair {
@@ -69,19 +72,27 @@ export interface Comparison {
 	readonly met: boolean | undefined;
 }
 
-/** Measures a case in `folder`, which is removed afterwards; `progress` hears what is being done. */
+/** Who hears of a measurement. */
+export interface Listener {
+	/** What is being done. */
+	progress?(text: string): void;
+	/** A side is left out. */
+	missing?(side: string, why: string): void;
+}
+
+/** Measures a case in `folder`, which is removed afterwards. */
 export async function measure(
 	what: Case,
 	{ rounds, seconds }: Rounds,
 	folder: string,
-	progress: (text: string) => void = () => {},
+	listener: Listener = {},
 ): Promise<Comparison[]> {
 	const runners = new Map<Side, Runner>();
 	const figures = new Map<string, Figures[]>(what.sides.map((side) => [side.name, []]));
 	try {
 		mkdirSync(folder, { recursive: true });
 		if (what.prepare !== undefined) {
-			progress("preparing");
+			listener.progress?.("preparing");
 			const shared = join(folder, "shared");
 			mkdirSync(shared);
 			await what.prepare(shared);
@@ -89,11 +100,17 @@ export async function measure(
 		for (const [index, side] of what.sides.entries()) {
 			const own = join(folder, `side-${index}`);
 			mkdirSync(own);
-			runners.set(side, await side.open(own));
+			try {
+				runners.set(side, await side.open(own));
+			} catch (error) {
+				if (!(error instanceof SideMissing)) throw error;
+				listener.missing?.(side.name, error.message);
+			}
 		}
+		const sides = what.sides.filter((side) => runners.has(side));
 		for (let round = what.warmUp === false ? 1 : 0; round <= rounds; round++) {
-			for (const side of rotated(what.sides, round)) {
-				progress(`${round === 0 ? "warm-up" : `round ${round} of ${rounds}`}: ${side.name}`);
+			for (const side of rotated(sides, round)) {
+				listener.progress?.(`${round === 0 ? "warm-up" : `round ${round} of ${rounds}`}: ${side.name}`);
 				const result = await (runners.get(side) as Runner).run(seconds);
 				if (round > 0) figures.get(side.name)?.push(result);
 			}
@@ -102,7 +119,10 @@ export async function measure(
 		for (const runner of runners.values()) await runner.close?.();
 		rmSync(folder, { recursive: true, force: true });
 	}
-	return what.pairs.map((pair) => compare(pair, figures));
+	const left = new Set([...runners.keys()].map(({ name }) => name));
+	return what.pairs
+		.filter(({ ours, reference }) => left.has(ours) && left.has(reference))
+		.map((pair) => compare(pair, figures));
 }
 
 /** The sides, beginning with another one in each round. */

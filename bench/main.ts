@@ -16,6 +16,11 @@ import { multipart } from "./scenarios/multipart.ts";
 import { openMany } from "./scenarios/open-many.ts";
 import { opening } from "./scenarios/opening.ts";
 import { producers } from "./scenarios/producers.ts";
+import { recordsAppend } from "./scenarios/records-append.ts";
+import { recordsEncode } from "./scenarios/records-encode.ts";
+import { recordsPeers } from "./scenarios/records-peers.ts";
+import { recordsRead } from "./scenarios/records-read.ts";
+import { recordsShards } from "./scenarios/records-shards.ts";
 import { redoing } from "./scenarios/redo.ts";
 import { rion } from "./scenarios/rion.ts";
 import { slowSync } from "./scenarios/slow-sync.ts";
@@ -32,6 +37,11 @@ const scenarios: readonly Scenario[] = [
 	opening,
 	redoing,
 	openMany,
+	recordsAppend,
+	recordsEncode,
+	recordsRead,
+	recordsShards,
+	recordsPeers,
 	memory,
 	followLatency,
 	rion,
@@ -57,7 +67,11 @@ async function run(args: Arguments): Promise<number> {
 	if (!args.json) console.log(`${headLines(settings).join("\n")}\n`);
 	for (const [index, each] of cases.entries()) {
 		const progress = (text: string): void => showProgress(`${index + 1}/${cases.length} ${each.name}: ${text}`);
-		const comparisons = await measure(each, args, join(workspace, `case-${index}`), progress);
+		const missing = (side: string, why: string): void => {
+			showProgress("");
+			console.error(`${each.name}: left out ${side}: ${why}`);
+		};
+		const comparisons = await measure(each, args, join(workspace, `case-${index}`), { progress, missing });
 		showProgress("");
 		if (args.json) for (const comparison of comparisons) console.log(jsonLine(each, comparison, settings));
 		else console.log(tableLines(each, comparisons).join("\n"));

@@ -1,5 +1,13 @@
 /** Our side of a comparison: a store in a folder, with a new stream for each round. */
-import { type ByteStream, type OpenOptions, open, type Producer, type Store } from "../src/index.ts";
+import {
+	type ByteStream,
+	type OpenOptions,
+	open,
+	type Producer,
+	type RecordStream,
+	type Scope,
+	type Store,
+} from "../src/index.ts";
 import type { Figures, Side } from "./harness.ts";
 
 /** A side that appends to one new stream per round; files are brought up to date outside the measured time. */
@@ -7,6 +15,24 @@ export function streamSide(
 	name: string,
 	options: OpenOptions,
 	load: (stream: ByteStream, seconds: number) => Promise<Figures>,
+): Side {
+	return newStreamSide(name, options, (scope, stream) => scope.create(stream), load);
+}
+
+/** The same with a record stream of one shard. */
+export function recordSide(
+	name: string,
+	options: OpenOptions,
+	load: (stream: RecordStream, seconds: number) => Promise<Figures>,
+): Side {
+	return newStreamSide(name, options, (scope, stream) => scope.create(stream, { kind: "records" }), load);
+}
+
+function newStreamSide<S extends { readonly name: string }>(
+	name: string,
+	options: OpenOptions,
+	create: (scope: Scope, name: string) => Promise<S>,
+	load: (stream: S, seconds: number) => Promise<Figures>,
 ): Side {
 	return {
 		name,
@@ -16,7 +42,7 @@ export function streamSide(
 			let round = 0;
 			return {
 				run: async (seconds) => {
-					const stream = await scope.create(`round-${round++}`);
+					const stream = await create(scope, `round-${round++}`);
 					const figures = await load(stream, seconds);
 					await store.checkpoint();
 					await scope.delete(stream.name);

@@ -1,9 +1,10 @@
 /** Durable appends beside the same bytes written by plain `fs` calls with the same sync cadence. */
 import { closedLoops, pipeline } from "../appenders.ts";
 import type { Bar, Case, Pair, Side } from "../harness.ts";
+import { peerAppends } from "../peers/peer.ts";
+import { sqlite } from "../peers/sqlite.ts";
 import { plainWrites } from "../plain-fs.ts";
 import { kib, mib, type RunSettings, type Scenario, sizeName } from "../scenario.ts";
-import { sqliteTransactions } from "../sqlite.ts";
 import { somePayload, streamSide } from "../stores.ts";
 
 const loops = "streambed, append in closed loops";
@@ -11,7 +12,6 @@ const piped = "streambed, writer";
 const plain = "fs: write + fdatasync";
 const dsync = "fs: write, O_DSYNC";
 const blocking = "fs: writeSync + fdatasyncSync";
-const sqlite = "node:sqlite: WAL, a transaction";
 
 const all: readonly (readonly [bytes: number, inFlight: readonly number[]])[] = [
 	[100, [1, 16, 256, 4096]],
@@ -46,7 +46,7 @@ function appendCase(bytes: number, inFlight: number, { durability }: RunSettings
 		sides.push(streamSide(piped, { durability }, (stream, seconds) => pipeline(stream, payload, inFlight, seconds)));
 	}
 	if (durability === "sync") sides.push(plainWrites(dsync, "dsync", batches));
-	if (bytes < kib && inFlight !== 16) sides.push(sqliteTransactions(sqlite, batches));
+	if (bytes < kib && inFlight !== 16) sides.push(peerAppends(sqlite, batches));
 	const bar = barOf(bytes, inFlight);
 	const metrics = latency ? latencyMetrics : rateMetrics;
 	const pairs = sides.flatMap((side) => pairsOf(side.name, inFlight > 1, metrics, bar));

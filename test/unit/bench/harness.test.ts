@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type Case, compare, type Figures, measure, rotated, type Side } from "../../../bench/harness.ts";
+import { type Case, compare, type Figures, measure, rotated, type Side, SideMissing } from "../../../bench/harness.ts";
 
 let folder = "";
 beforeEach(() => {
@@ -93,6 +93,27 @@ describe("measuring a case", () => {
 		await expect(measure(what, { rounds: 1, seconds: 0 }, join(folder, "case"))).rejects.toThrow("no disk");
 		expect(closed).toEqual(["a"]);
 		expect(existsSync(join(folder, "case"))).toBe(false);
+	});
+
+	it("leaves out a side that is not to be had here, with its comparisons, and says so", async () => {
+		const left: string[] = [];
+		const missing: Side = {
+			name: "c",
+			open: async () => {
+				throw new SideMissing("no such library");
+			},
+		};
+		const pair = { metric: "rate", unit: "x" };
+		const what = caseOf([counting("a", 1, []), missing, counting("b", 1, [])], {
+			pairs: [
+				{ ours: "a", reference: "c", ...pair },
+				{ ours: "a", reference: "b", ...pair },
+			],
+		});
+		const listener = { missing: (side: string, why: string) => left.push(`${side}: ${why}`) };
+		const found = await measure(what, { rounds: 1, seconds: 0 }, join(folder, "case"), listener);
+		expect(found.map(({ pair: { reference } }) => reference)).toEqual(["b"]);
+		expect(left).toEqual(["c: no such library"]);
 	});
 });
 
