@@ -44,7 +44,7 @@ export function recordPlanOf(options: OptionValues, files: readonly string[]): R
 	if (file !== undefined && files.length > 0) {
 		throw fail("INVALID_OPTION", "--records names the input: no other file can be given");
 	}
-	const forBytes = ["chunk", "expect", "producer", "atomic", "prepare"];
+	const forBytes = ["chunk", "expect", "producer", "prepare"];
 	refuse(
 		forBytes.map((name) => [`--${name}`, options[name]]),
 		"is for byte streams: it cannot be given with --lines or --records",
@@ -84,7 +84,7 @@ export async function appendRecords(
 	);
 	let bytes = 0;
 	try {
-		bytes = await pump(open, input.chunks(readBytes, signal), plan, acknowledged);
+		bytes = await pump(open, numberedLines(input, plan, signal), plan, acknowledged);
 		// That stdout failed may show only now.
 		if (print !== undefined) await out.flush();
 	} catch (thrown) {
@@ -105,26 +105,24 @@ export async function appendRecords(
 	out.say(`appended ${recordCount(appends)} with ${formatBytes(bytes)} to ${open.name}${time}`);
 }
 
-function recordCount(count: number): string {
+/** `1 record`, `2,000 records`. */
+export function recordCount(count: number): string {
 	return `${formatCount(count)} ${count === 1 ? "record" : "records"}`;
 }
 
 /** Writes a record for each line; resolves with the bytes of their values. */
 async function pump(
 	{ records }: OpenStream,
-	chunks: AsyncGenerator<Uint8Array>,
+	lines: AsyncGenerator<NumberedLine>,
 	plan: RecordPlan,
 	acknowledged: Acknowledgements<RecordAppended>,
 ): Promise<number> {
 	const { shards } = await records.info();
-	const longest = defaultLimits.appendBytes * (plan.file === undefined ? 1 : jsonFactor);
 	const writer = records.writer();
-	let number = 0;
 	let bytes = 0;
 	const [ended] = await Promise.allSettled([
 		(async () => {
-			for await (const line of splitLines(chunks, longest)) {
-				number++;
+			for await (const { line, number } of lines) {
 				const record = recordOfLine(line, number, plan, shards.length);
 				if (record === undefined) continue;
 				const ticket = writer.write(record);
@@ -146,8 +144,36 @@ async function pump(
 	return bytes;
 }
 
-/** The record of a line, checked before it is handed over: behind one that is wrong nothing must be stored. */
-function recordOfLine(line: Uint8Array, number: number, plan: RecordPlan, shards: number): RecordInput | undefined {
+/** A line of an input, counted from 1. */
+export interface NumberedLine {
+	readonly line: Uint8Array;
+	readonly number: number;
+}
+
+/** The lines of an input. @throws TOO_LARGE, naming the line */
+export async function* numberedLines(
+	input: Input,
+	plan: RecordPlan,
+	signal: AbortSignal,
+): AsyncGenerator<NumberedLine> {
+	const longest = defaultLimits.appendBytes * (plan.file === undefined ? 1 : jsonFactor);
+	let number = 0;
+	for await (const line of splitLines(input.chunks(readBytes, signal), longest)) {
+		number++;
+		yield { line, number };
+	}
+}
+
+/**
+ * The record of a line, checked before it is handed over: behind one that is wrong nothing must be stored. `undefined`
+ * for a line that is no record, where reading ended. An error names the line.
+ */
+export function recordOfLine(
+	line: Uint8Array,
+	number: number,
+	plan: RecordPlan,
+	shards: number,
+): RecordInput | undefined {
 	try {
 		const record = plan.file === undefined ? recordOfText(line, plan) : recordOfJson(line);
 		if (record !== undefined) check(record, shards);

@@ -5,6 +5,7 @@ import type { Appended, ByteStream, ByteWriter, ProducerTriple, RecordAppended, 
 import { Acknowledgements } from "../acknowledgements.ts";
 import { appendRecords, recordPlanOf } from "../append-records.ts";
 import { appendAtomic, refuseBeside } from "../atomic-append.ts";
+import { appendRecordsAtomic } from "../atomic-records.ts";
 import { type CommandContext, type CommandSpec, type OptionValues, streamArgument, textOption } from "../command.ts";
 import { asStreambedError } from "../error-text.ts";
 import { exactChunks } from "../exact-chunks.ts";
@@ -86,6 +87,7 @@ async function run(context: CommandContext, args: readonly string[], options: Op
 	const create = options.create !== false;
 	await withStream(context, address, create ? "create" : "write", async (open) => {
 		if (create) await makeMissing(context, open, lines === undefined ? "bytes" : "records");
+		if (lines !== undefined && atomic) return await appendRecordsAtomic(context, open, input, lines);
 		if (lines !== undefined)
 			return await appendRecords(context, open, input, lines, plan.acks ? printer(context) : undefined);
 		if (atomic) return await appendAtomic(context, open, input, { expect: plan.expect, prepare });
