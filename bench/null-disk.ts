@@ -8,7 +8,7 @@ export function nullDisk(): Disk {
 	return {
 		open: async (path, mode, options) => {
 			const file = await inner.open(path, mode, options);
-			return /\.(seg|jnl)$/.test(path) ? forgetful(file) : file;
+			return /\.(seg|jnl)(\.|$)/.test(path) ? forgetful(file) : file;
 		},
 		mkdir: (path) => inner.mkdir(path),
 		list: (path) => inner.list(path),
