@@ -121,7 +121,7 @@ export interface EngineStream {
 	shard(index: number): EngineShard;
 	/** How many shards it has, and how it came to them, as it is now. */
 	readonly layout: StreamLayout;
-	/** There while the stream grows: who chooses a shard waits for it first, and then looks at {@link layout}. */
+	/** There while the stream grows or is sealed: who chooses a shard waits for it first, and then looks at {@link layout}. */
 	readonly growing: Promise<void> | undefined;
 	/** Resolves once the stream has more than so many shards; rejects on deletion, close or abort. */
 	grown(shards: number, signal?: AbortSignal): Promise<void>;

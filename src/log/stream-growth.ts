@@ -17,7 +17,7 @@ interface Waiter {
 /** The layout of an open stream, and those who wait for it to change. */
 export class StreamGrowth {
 	layout: StreamLayout;
-	/** There while the stream grows. */
+	/** There while the stream grows or is sealed. */
 	growing: Promise<void> | undefined;
 	readonly #waiters = new Set<Waiter>();
 
@@ -33,12 +33,7 @@ export class StreamGrowth {
 		now: () => number,
 		record: (layout: StreamLayout) => Promise<void>,
 	): Promise<void> {
-		let end = (): void => {};
-		this.growing = new Promise((resolve) => {
-			end = resolve;
-		});
-		try {
-			await settled(stream, admission);
+		await this.hold(stream, admission, async () => {
 			const tails = Array.from(
 				{ length: this.layout.shards },
 				(_, index) => stream.shards.get(index)?.acceptedTail ?? 0,
@@ -46,11 +41,23 @@ export class StreamGrowth {
 			const layout = grown(this.layout, shards, now(), tails);
 			await record(layout);
 			this.layout = layout;
+		});
+		for (const waiter of [...this.#waiters]) if (this.layout.shards > waiter.shards) waiter.resolve();
+	}
+
+	/** Does something while nothing new is routed, and once all that was routed before is durable. One thing at a time. */
+	async hold(stream: StreamLog, admission: Admission, work: () => Promise<void>): Promise<void> {
+		let end = (): void => {};
+		this.growing = new Promise((resolve) => {
+			end = resolve;
+		});
+		try {
+			await settled(stream, admission);
+			await work();
 		} finally {
 			this.growing = undefined;
 			end();
 		}
-		for (const waiter of [...this.#waiters]) if (this.layout.shards > waiter.shards) waiter.resolve();
 	}
 
 	/** Resolves once there are more than so many shards. */

@@ -84,7 +84,7 @@ export class LocalEngine {
 		const stored = await this.#stored(address);
 		const stream = this.#streamOf(stored);
 		stream.held = true;
-		await openShards(this.log, stream);
+		await this.#openShards(address, stream);
 		const identity = { address, id: stored.id, opener };
 		return new LocalStream(this.log, stream, identity, {
 			describe: () =>
@@ -97,7 +97,7 @@ export class LocalEngine {
 	async #retain(address: StreamAddress): Promise<StreamLog> {
 		const stored = await this.#stored(address);
 		const stream = this.#streamOf(stored);
-		await openShards(this.log, stream);
+		await this.#openShards(address, stream);
 		return stream;
 	}
 
@@ -142,17 +142,33 @@ export class LocalEngine {
 		return { ...address, id, kind, sealed, durability, retention, segmentBytes, tags, createdAt, shards };
 	}
 
-	/** Seals a record stream: first nothing is accepted any more, then what has data says so, then the descriptor. */
+	/** Opens the shards of a stream. Where a crash has cut its seal that is carried on: some shards have it for ever. */
+	async #openShards(address: StreamAddress, stream: StreamLog): Promise<void> {
+		await openShards(this.log, stream);
+		if (!halfSealed(stream)) return;
+		// A disk that is full, or a store that has stopped, hinders nobody from reading; the next one tries again.
+		await this.#seal(address, stream).catch(() => {});
+	}
+
+	/**
+	 * Seals a record stream: nothing is routed any more, then what has data says so, then the descriptor. Only then is it
+	 * said of shards that have nothing.
+	 */
 	async #seal(address: StreamAddress, stream: StreamLog): Promise<void> {
 		const refusal = stream.deleted ?? this.log.refusal();
 		if (refusal !== undefined) throw refusal;
-		stream.sealed = true;
-		const shards = [...stream.shards.values()];
-		const empty = shards.filter(({ files, memory }) => files.segments.length === 0 && !memory.busy);
-		for (const shard of empty) shard.sealEmpty();
-		await Promise.all(shards.filter((shard) => !empty.includes(shard)).map((shard) => shard.seal()));
+		if (stream.sealed) return;
+		await stream.growth.hold(stream, this.log.admission, async () => {
+			const shards = [...stream.shards.values()].filter(({ files }) => files.segments.length > 0);
+			await Promise.all(shards.map((shard) => shard.seal()));
+			await this.#noteSeal(address, stream);
+			stream.sealed = true;
+			for (const shard of stream.shards.values()) if (!shard.sealing) shard.sealEmpty();
+		});
+	}
+
+	async #noteSeal(address: StreamAddress, stream: StreamLog): Promise<void> {
 		const stored = await this.#stored(address);
-		if (stored.sealed) return;
 		// Who reads beside the owner takes a shard without a segment for empty once the descriptor says that it is sealed.
 		if (!(await this.log.writeBehind.flush())) {
 			throw this.log.refusal() ?? fail("DISK_FULL", `what waits for the segments of ${stream.name} finds no room`);
@@ -180,7 +196,7 @@ export class LocalEngine {
 			const config = applyUpdate({ kind, shards, retention, segmentBytes, tags }, change);
 			const stream = this.#streamOf(stored);
 			stream.held = true;
-			await openShards(this.log, stream);
+			await this.#openShards(address, stream);
 			const next = { ...stored, ...config };
 			if (config.shards > shards) await this.#grow(stream, next);
 			else await this.#replace(next);
@@ -192,7 +208,7 @@ export class LocalEngine {
 	}
 
 	async #grow(stream: StreamLog, next: StoredStream): Promise<void> {
-		if (stream.sealed) {
+		if (stream.sealed || halfSealed(stream)) {
 			throw fail("SEALED", `cannot grow ${stream.name}: the stream is sealed`);
 		}
 		const { clock } = this.log;
@@ -253,6 +269,11 @@ export class LocalEngine {
 			if (this.#turns.get(key) === mine) this.#turns.delete(key);
 		}
 	}
+}
+
+/** Some of its shards are sealed, and it is not: a crash came between the first and the last. */
+function halfSealed({ kind, sealed, shards }: StreamLog): boolean {
+	return kind === "records" && !sealed && [...shards.values()].some((shard) => shard.bounds().sealed);
 }
 
 const untouched: Omit<ShardInfo, "shard"> = { head: 0, tail: 0, bytes: 0, segments: 0, lastTime: null };
