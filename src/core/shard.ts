@@ -77,8 +77,11 @@ export interface ShardPlace {
 
 /** Hears how appends went that were submitted together. */
 export interface TogetherCompletion {
-	/** They are durable and visible, by shard in the order given; those of an earlier try if `duplicate`. `time` as in {@link Completion}. */
-	done(places: readonly ShardPlace[], duplicate: boolean, time: number): void;
+	/**
+	 * They are durable and visible, by shard in the order given, with the ingestion time of each; those of an earlier try,
+	 * without times, if `duplicate`.
+	 */
+	done(places: readonly ShardPlace[], duplicate: boolean, times: readonly number[]): void;
 	/** None is stored, or the outcome is unknown; `error` says which. */
 	fail(error: unknown): void;
 }

@@ -124,7 +124,7 @@ export class AppendTogether {
 		}
 		this.#host.admission.release(this.#bytes);
 		const answer = verdict.kind === "stored" ? verdict.answer : verdict.append;
-		const done = (): void => this.#completion.done(placesOf(answer) ?? [], true, Number.NaN);
+		const done = (): void => this.#completion.done(placesOf(answer) ?? [], true, []);
 		answerAgain(verdict, { done, fail: (error) => this.#completion.fail(error) });
 		return true;
 	}
@@ -154,8 +154,9 @@ export class AppendTogether {
 class SharedCompletion {
 	readonly #completion: TogetherCompletion;
 	readonly #places: ShardPlace[] = [];
+	/** Shards have their own: one may be ahead of a clock that was set back. */
+	readonly #times: number[] = [];
 	#left: number;
-	#time = 0;
 	#failed = false;
 
 	constructor(parts: number, completion: TogetherCompletion) {
@@ -167,9 +168,9 @@ class SharedCompletion {
 		return {
 			done: (from, to, _duplicate, time) => {
 				this.#places[index] = { shard, from, to };
-				this.#time = Math.max(this.#time, time);
+				this.#times[index] = time;
 				this.#left--;
-				if (this.#left === 0 && !this.#failed) this.#completion.done(this.#places, false, this.#time);
+				if (this.#left === 0 && !this.#failed) this.#completion.done(this.#places, false, this.#times);
 			},
 			fail: (error) => {
 				if (!this.#failed) this.#completion.fail(error);

@@ -240,7 +240,7 @@ export class GatheredAnswers implements TogetherCompletion {
 		return {
 			done: (from, to, duplicate, time, places) => {
 				// A producer's records, of which there is one group, or which are told of together.
-				if (duplicate && places !== undefined) return this.done(places, true, time);
+				if (duplicate && places !== undefined) return this.done(places, true, []);
 				this.#places[group] = { shard, from, to };
 				this.#times[group] = time;
 				this.#duplicate ||= duplicate;
@@ -254,14 +254,14 @@ export class GatheredAnswers implements TogetherCompletion {
 	}
 
 	/** Hears of all groups at once. */
-	done(places: readonly ShardPlace[], duplicate: boolean, time: number): void {
+	done(places: readonly ShardPlace[], duplicate: boolean, times: readonly number[]): void {
 		const { again } = this.#routed;
 		const spread = duplicate && again !== undefined ? again(places) : this.#routed;
 		// Other records than those of the first try: nobody knows what stands where.
 		const known = spread === undefined ? [] : places;
 		this.#routed = spread ?? this.#routed;
 		this.#places = this.#routed.groups.map(({ shard }) => known.find((place) => place.shard === shard));
-		this.#times = this.#places.map(() => time);
+		this.#times = this.#places.map((_, index) => times[index] ?? Number.NaN);
 		this.#duplicate = duplicate;
 		this.#resolve(this.#answers());
 	}

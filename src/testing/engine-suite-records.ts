@@ -11,6 +11,7 @@ import {
 	type SuiteStoreOptions,
 	textOf,
 } from "./engine-suite-context.ts";
+import { ManualClock } from "./manual-clock.ts";
 
 const KiB = 1024;
 
@@ -421,6 +422,25 @@ function atomicCases(suite: Suite): void {
 		expect(new Set(answers.map(({ time }) => time)).size).toBe(1);
 		expect((await listed(stream)).length).toBe(40);
 	});
+
+	const clock = new ManualClock();
+	recordCase(
+		suite,
+		"an atomic append tells of each record the time that it is read with, where shards' times differ",
+		async ({ records }) => {
+			const stream = await records("r", 3);
+			clock.advance(5000);
+			await stream.append({ ...rec("ahead"), shard: 1 });
+			clock.step(-5000);
+			const three = [2, 1, 0].map((shard) => ({ ...rec("x"), shard }));
+			const answers = await stream.append(three, { atomic: true });
+			expect(new Set(answers.map(({ time }) => time)).size).toBe(2);
+			const read = new Map<string, number>();
+			for await (const { shard, sequence, time } of stream.read()) read.set(`${shard}:${sequence}`, time);
+			expect(answers.map(({ time }) => time)).toEqual(answers.map(({ shard, from }) => read.get(`${shard}:${from}`)));
+		},
+		{ clock },
+	);
 
 	recordCase(suite, "an atomic append that one shard refuses leaves nothing in any", async ({ records }) => {
 		const stream = await records("r", 3);

@@ -32,7 +32,7 @@ export const engineSuiteCases: Readonly<
 	keptRetention: 4,
 	multipart: 20,
 	keptMultipart: 4,
-	records: 81,
+	records: 82,
 	keptRecords: 2,
 });
 

@@ -152,7 +152,7 @@ export class MemoryStream implements EngineStream, ShardHome {
 		}
 		if (verdict?.kind === "stored" || verdict?.kind === "accepted") {
 			const answer = verdict.kind === "stored" ? verdict.answer : verdict.append;
-			this.rounds.add(0, () => completion.done(placesOf(answer) ?? [], true, Number.NaN));
+			this.rounds.add(0, () => completion.done(placesOf(answer) ?? [], true, []));
 			return;
 		}
 		const unexpected = this.#unexpected(parts);
@@ -184,9 +184,8 @@ export class MemoryStream implements EngineStream, ShardHome {
 		this.rounds.add(total, (now) => {
 			if (this.#ended !== undefined) return completion.fail(this.#ended);
 			if (produced !== undefined) this.producers.settle(produced);
-			let time = now;
-			for (const { shard, entry } of accepted) time = Math.max(time, shard.keep(entry, now));
-			completion.done(places, false, time);
+			const times = accepted.map(({ shard, entry }) => shard.keep(entry, now));
+			completion.done(places, false, times);
 			for (const { shard } of accepted) shard.shown();
 		});
 	}
