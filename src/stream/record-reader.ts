@@ -62,8 +62,8 @@ export class RecordReader<T = Uint8Array> implements AsyncDisposable, AsyncItera
 	#loading = 0;
 	readonly #loaded: ShardCursor[] = [];
 	#waiting = 0;
-	/** What is still to be told, and the cursors that go on once it has been. */
-	readonly #failures: { readonly error: unknown; readonly cursor?: ShardCursor }[] = [];
+	/** What is still to be told, and what goes on once it has been: nobody gets what lies behind before. */
+	readonly #failures: { readonly error: unknown; readonly goOn: () => void }[] = [];
 	#window: number = firstWindow;
 	#left: number;
 	#wake: (() => void) | undefined;
@@ -327,7 +327,7 @@ export class RecordReader<T = Uint8Array> implements AsyncDisposable, AsyncItera
 			if (cursor !== undefined) return this.#take(cursor, stream);
 			const failure = this.#failures.shift();
 			if (failure !== undefined) {
-				if (failure.cursor !== undefined) this.#runnable.push(failure.cursor);
+				failure.goOn();
 				throw failure.error;
 			}
 			this.#fill(stream);
@@ -402,13 +402,17 @@ export class RecordReader<T = Uint8Array> implements AsyncDisposable, AsyncItera
 
 	#failed(cursor: ShardCursor, error: unknown): void {
 		if (this.#closed) return;
-		const skipped = cursor.skip(error);
-		// Where it cannot be told where the shard goes on, who asks again is told again.
-		this.#failures.push({ error: ofShard(error, cursor.shard), ...(skipped ? {} : { cursor }) });
-		if (!skipped) return;
-		if (cursor.position >= cursor.end) this.#end(cursor);
-		else this.#run(cursor);
-		this.#moved(cursor);
+		this.#failures.push({ error: ofShard(error, cursor.shard), goOn: () => this.#goOn(cursor, error) });
+	}
+
+	/** Goes on behind a failure; where it cannot be told where that is, who asks again is told again. */
+	#goOn(cursor: ShardCursor, error: unknown): void {
+		if (!cursor.skip(error)) this.#runnable.push(cursor);
+		else if (cursor.position >= cursor.end) this.#end(cursor);
+		else {
+			this.#run(cursor);
+			this.#moved(cursor);
+		}
 	}
 
 	/** Waits at the tail of a shard. */
@@ -421,7 +425,8 @@ export class RecordReader<T = Uint8Array> implements AsyncDisposable, AsyncItera
 			.then(
 				() => this.#runnable.push(cursor),
 				(error: unknown) => {
-					if (!signal.aborted) this.#failures.push({ error: ofShard(error, cursor.shard), cursor });
+					const goOn = (): void => void this.#runnable.push(cursor);
+					if (!signal.aborted) this.#failures.push({ error: ofShard(error, cursor.shard), goOn });
 				},
 			)
 			.finally(() => {

@@ -190,6 +190,28 @@ function mergeCases(suite: Suite): void {
 		expect(order.indexOf(2)).toBeLessThanOrEqual(15);
 	});
 
+	recordCase(suite, "a reader is told what was dropped before it gets what lies behind", async ({ records }) => {
+		const stream = await records("r", 2);
+		for (const value of ["a", "b", "c"]) {
+			await stream.append({ ...rec(value), shard: 0 });
+			await stream.append([0, 1].map(() => ({ ...rec(value), shard: 1 })));
+		}
+		const reader = await stream.read().open();
+		await stream.truncateBefore({ before: { sequence: 4 }, shard: 1 });
+		const steps = reader[Symbol.asyncIterator]();
+		const told: string[] = [];
+		for (let left = 6; left > 0; left--) {
+			await steps.next().then(
+				({ value }) => told.push(`${value.shard}:${value.sequence}`),
+				({ code, details }) => told.push(`${code} ${details.shard}:${details.head}`),
+			);
+		}
+		expect(told.filter((each) => each.startsWith("0"))).toEqual(["0:0", "0:1", "0:2"]);
+		const of1 = told.filter((each) => !each.startsWith("0"));
+		expect(of1).toEqual(["STREAMBED_TRUNCATED 1:4", "1:4", "1:5"]);
+		expect((await steps.next()).done).toBe(true);
+	});
+
 	recordCase(suite, "a limit holds over all shards together", async ({ records }) => {
 		const stream = await records("r", 4);
 		await stream.append(Array.from({ length: 40 }, () => rec("x")));

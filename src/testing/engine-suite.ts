@@ -32,7 +32,7 @@ export const engineSuiteCases: Readonly<
 	keptRetention: 4,
 	multipart: 20,
 	keptMultipart: 4,
-	records: 82,
+	records: 83,
 	keptRecords: 2,
 });
 
