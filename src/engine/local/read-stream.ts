@@ -124,6 +124,8 @@ export class ReadStream implements EngineStream {
 	async #boundsOf(stream: FollowedStream, stored: StoredStream): Promise<readonly ShardBounds[]> {
 		const { store } = this.#host;
 		const numbers = this.kind === "bytes" ? [0] : await shardFolders(store.disk, stream.path);
+		// A stream that was deleted just now has none, and must not look like one that is empty.
+		if (numbers.length === 0) await store.assertThere(stream);
 		const untouched: ShardBounds = { head: 0, tail: 0, sealed: stored.sealed };
 		const found = new Array<ShardBounds>(stored.shards).fill(untouched);
 		for (const number of numbers) {
