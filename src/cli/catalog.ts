@@ -9,7 +9,9 @@ import { cut } from "./commands/cut.ts";
 import { deleteStream } from "./commands/delete.ts";
 import { dump } from "./commands/dump.ts";
 import { explain } from "./commands/explain.ts";
+import { exportStream } from "./commands/export.ts";
 import { grow } from "./commands/grow.ts";
+import { importStream } from "./commands/import.ts";
 import { info } from "./commands/info.ts";
 import { list } from "./commands/list.ts";
 import { read } from "./commands/read.ts";
@@ -29,6 +31,8 @@ export const commands: readonly CommandSpec[] = [
 	seal,
 	rion,
 	cut,
+	importStream,
+	exportStream,
 	create,
 	list,
 	info,

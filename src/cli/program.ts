@@ -19,11 +19,9 @@ export type Request =
 
 /** Commands of the contract that this version does not have yet, and what they need. */
 export const laterCommands: Readonly<Record<string, string>> = {
-	groups: "record streams",
+	groups: "consumer groups",
 	run: "flows",
 	flow: "flows",
-	import: "importing",
-	export: "exporting",
 	serve: "the server",
 	token: "the server",
 	copy: "copying",

@@ -1,7 +1,7 @@
 /** `streambed append`: files or standard input, chunk by chunk into a byte stream, or line by line as records. */
 import { fail, StreambedError } from "../../core/errors.ts";
 import { defaultLimits } from "../../core/limits.ts";
-import type { Appended, ByteStream, ByteWriter, ProducerTriple, RecordAppended, StreamKind } from "../../index.ts";
+import type { Appended, ByteStream, ByteWriter, ProducerTriple, RecordAppended } from "../../index.ts";
 import { Acknowledgements } from "../acknowledgements.ts";
 import { appendRecords, recordPlanOf } from "../append-records.ts";
 import { appendAtomic, refuseBeside } from "../atomic-append.ts";
@@ -10,7 +10,7 @@ import { type CommandContext, type CommandSpec, type OptionValues, streamArgumen
 import { asStreambedError } from "../error-text.ts";
 import { exactChunks } from "../exact-chunks.ts";
 import { type Input, openInput } from "../input.ts";
-import { type OpenStream, withStream } from "../open-store.ts";
+import { makeMissing, type OpenStream, withStream } from "../open-store.ts";
 import { ClosedPipe } from "../output.ts";
 import { parseProducer } from "../producer-text.ts";
 import { Progress } from "../progress.ts";
@@ -120,17 +120,6 @@ function openRecords(file: string, { io }: CommandContext): Input {
 	} catch (thrown) {
 		const { code, message, hint, details } = asStreambedError(thrown);
 		throw new StreambedError(code, `--records: ${message}`, { hint, details, cause: thrown });
-	}
-}
-
-async function makeMissing(context: CommandContext, open: OpenStream, kind: StreamKind): Promise<void> {
-	const { store, place, name } = open;
-	try {
-		await (kind === "bytes" ? open.stream : open.records).open();
-	} catch (error) {
-		if (!StreambedError.is(error, "STREAMBED_NOT_FOUND")) throw error;
-		await store.scope(place.scope).create(place.stream, { kind });
-		context.out.say(`created ${name} in ${place.store.shown}`);
 	}
 }
 

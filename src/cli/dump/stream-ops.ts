@@ -1,6 +1,6 @@
 /** What stands in RION files, in block files of Stream Ops, in its streams, and in folders of them. */
-import { createReadStream, type Dirent, existsSync, readdirSync, statSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { createReadStream, existsSync, statSync } from "node:fs";
+import { basename, dirname } from "node:path";
 import { fail, StreambedError } from "../../core/errors.ts";
 import { StreamStorageFS } from "../../stream-ops/index.ts";
 import { decodeField, fieldLength } from "../../stream-ops/rion/index.ts";
@@ -8,9 +8,9 @@ import type { CommandContext } from "../command.ts";
 import { printable } from "../printable.ts";
 import { type PlacedField, splitFields } from "../rion-fields.ts";
 import { type ShownField, shownField } from "../rion-json.ts";
+import { blockPattern, streamsIn } from "../stream-ops-folders.ts";
 import { formatCount } from "../units.ts";
 
-const blockPattern = /^(.+)-([0-9A-F]{16})$/s;
 const chunkBytes = 64 * 1024;
 const shownCharacters = 60;
 
@@ -51,25 +51,6 @@ export async function dumpStreamOps(path: string, context: CommandContext): Prom
 				: "All that could be read was shown. openForAppend cuts a torn tail off and keeps it beside the stream.",
 		details: { path: first.path, block: first.block, offset: first.offset, validAfter: null },
 	});
-}
-
-/** The streams that a folder is, or holds. */
-function streamsIn(path: string): { readonly folder: string; readonly id: string }[] {
-	const entries = readdirSync(path, { withFileTypes: true });
-	const own = idsOf(entries);
-	if (own.length > 0) return own.map((id) => ({ folder: path, id }));
-	return entries
-		.filter((entry) => entry.isDirectory() && !entry.name.startsWith("."))
-		.toSorted((a, b) => (a.name < b.name ? -1 : 1))
-		.flatMap(({ name }) => {
-			const folder = join(path, name);
-			return idsOf(readdirSync(folder, { withFileTypes: true })).map((id) => ({ folder, id }));
-		});
-}
-
-function idsOf(entries: readonly Dirent[]): string[] {
-	const ids = entries.filter((entry) => entry.isFile()).map(({ name }) => blockPattern.exec(name)?.[1]);
-	return [...new Set(ids.filter((id) => id !== undefined))].toSorted();
 }
 
 /** Block by block, so that one that is damaged does not hide the others. */

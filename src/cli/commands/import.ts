@@ -1,0 +1,196 @@
+/** `streambed import`: records of another system's files become records of a stream. */
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { basename, join, relative, resolve } from "node:path";
+import { fail, StreambedError } from "../../core/errors.ts";
+import { describe } from "../../core/options.ts";
+import type { RecordInput, RecordStream } from "../../index.ts";
+import { type StreamRecord, StreamStorageFS } from "../../stream-ops/index.ts";
+import { type CommandContext, type CommandSpec, type OptionValues, streamArgument, textOption } from "../command.ts";
+import { asStreambedError } from "../error-text.ts";
+import { makeMissing, withStream } from "../open-store.ts";
+import { Progress } from "../progress.ts";
+import { type StreamOpsStream, streamsIn } from "../stream-ops-folders.ts";
+import { recordOfField } from "../stream-ops-record.ts";
+import { formatBytes, formatCount, parseCount } from "../units.ts";
+
+/** Bytes of one append, unless a record is larger. */
+const appendBytes = 1024 * 1024;
+
+/** Imports records. */
+export const importStream: CommandSpec = {
+	name: "import",
+	section: "Data",
+	summary: "Take records in",
+	purpose:
+		"Append the records of a stream of Stream Ops for Java, 0.6 or 0.7, to a record\nstream; a missing one is made. The value of a record is its RION field as it is.",
+	args: [
+		{ term: "<format>", help: "stream-ops" },
+		{ term: "<dir>", help: "the folder of its block files" },
+		streamArgument,
+	],
+	options: [
+		{ flags: "--from <offset>", help: "first record to take, as when going on after a failure" },
+		{ flags: "--shard <n>", help: "where all go; default: those with a key to its shard,\nothers to shard 0" },
+	],
+	later: [],
+	examples: [
+		"streambed import stream-ops ./streams/stream-1 old/stream-1",
+		"streambed import stream-ops ./streams/stream-1 ./data/old/stream-1",
+		"streambed import stream-ops ./streams/stream-1 old/stream-1 --from 4096 --json",
+	],
+	exits: {
+		2: "wrong name or option, a record of more than 8 MiB, or a byte stream",
+		3: "no such folder",
+		5: "a block is damaged; the records before it are stored",
+		6: "another process owns the store, or the disk is full",
+	},
+	run,
+};
+
+async function run(context: CommandContext, args: readonly string[], options: OptionValues): Promise<void> {
+	const [format, dir = "", address = ""] = args;
+	const [from, shard] = ["from", "shard"].map((name) => textOption(options, name));
+	const plan: ImportPlan = {
+		from: from === undefined ? 0 : parseCount(from, "--from"),
+		shard: shard === undefined ? undefined : parseCount(shard, "--shard"),
+	};
+	if (format !== "stream-ops") throw fail("INVALID_OPTION", `import knows stream-ops, not ${describe(format)}`);
+	const source = sourceOf(dir, context.io.cwd);
+	const storage = new StreamStorageFS(source.id, source.folder, undefined, { create: false });
+	// A folder that cannot be read makes no stream.
+	await storage.open();
+	await withStream(context, address, "create", async (open) => {
+		await makeMissing(context, open, "records");
+		await importRecords(context, open.records, storage, plan);
+	});
+}
+
+interface ImportPlan {
+	readonly from: number;
+	readonly shard: number | undefined;
+}
+
+/** The stream in a folder. @throws NOT_FOUND, INVALID_OPTION */
+function sourceOf(dir: string, cwd: string): StreamOpsStream {
+	const folder = resolve(cwd, dir);
+	if (!existsSync(folder)) {
+		throw fail("NOT_FOUND", `there is no folder ${dir}`, {
+			hint: "Name the folder that holds a stream's block files.",
+			details: { path: folder },
+		});
+	}
+	const isFolder = statSync(folder).isDirectory();
+	const found = isFolder ? streamsIn(folder) : [];
+	const [first] = found;
+	if (first !== undefined && found.length === 1 && first.folder === folder) return first;
+	// A stream that was made and never opened has no block yet.
+	if (isFolder && readdirSync(folder).length === 0) return { folder, id: basename(folder) };
+	const names = found.map((stream) =>
+		stream.folder === folder ? stream.id : join(dir, relative(folder, stream.folder)),
+	);
+	throw fail("INVALID_OPTION", `${dir} is not the folder of one stream of Stream Ops`, {
+		hint:
+			first === undefined
+				? "It must hold block files, whose names end in a dash and sixteen digits."
+				: `It has these: ${names.slice(0, 5).join(", ")}${names.length > 5 ? ", …" : ""}. Name the folder of one.`,
+		details: { path: folder },
+	});
+}
+
+/** Where an import is: what precedes `next` is stored. */
+interface Imported {
+	records: number;
+	bytes: number;
+	/** Offset of the first record that is not stored. */
+	next: number;
+	missing: number;
+}
+
+async function importRecords(
+	context: CommandContext,
+	stream: RecordStream,
+	storage: StreamStorageFS,
+	plan: ImportPlan,
+): Promise<void> {
+	const { out, global, signal } = context;
+	const blocks = (await storage.getStorageBlocks()).filter(({ path }) => existsSync(path));
+	const total = blocks.reduce((sum, { fileLength }) => sum + fileLength, 0);
+	const progress = new Progress(context, "import", total);
+	const done: Imported = { records: 0, bytes: 0, next: plan.from, missing: 0 };
+	const records = storage.records({ from: plan.from, signal });
+	try {
+		for await (const batch of records.batches()) {
+			for (const part of parts(batch)) {
+				await appendPart(stream, part, plan.shard, done);
+				progress.update(done.bytes);
+			}
+		}
+	} catch (thrown) {
+		const error = asStreambedError(thrown);
+		const only = done.records === 0 ? "nothing" : `only ${formatCount(done.records)} records`;
+		out.say(`imported ${only} to ${stream.address}; to go on: --from ${done.next}`);
+		const details = { ...error.details, acknowledgedRecords: done.records, nextOffset: done.next };
+		throw new StreambedError(error.code, error.message, { hint: error.hint, details, cause: error });
+	} finally {
+		progress.stop();
+	}
+	const { tornTail } = records;
+	if (global.json) {
+		const told = { records: done.records, blocks: blocks.length, bytes: done.bytes };
+		await out.json(tornTail === null ? told : { ...told, tornTail });
+	}
+	out.say(
+		`imported ${formatCount(done.records)} ${done.records === 1 ? "record" : "records"} with ${formatBytes(done.bytes)} of ${formatCount(blocks.length)} ${blocks.length === 1 ? "block" : "blocks"} to ${stream.address}`,
+	);
+	if (done.missing > 0) {
+		out.say(`note: ${formatCount(done.missing)} offsets have no record: what follows them has other numbers here`);
+	}
+	if (tornTail !== null) {
+		out.say(
+			`note: block ${tornTail.block} ends in a record that is not whole, of ${tornTail.tornBytes} bytes; it was left out`,
+		);
+	}
+}
+
+/** Records that are one append: either all of them are stored, or none. */
+function* parts(batch: readonly StreamRecord[]): Generator<StreamRecord[]> {
+	let part: StreamRecord[] = [];
+	let bytes = 0;
+	for (const record of batch) {
+		if (part.length > 0 && bytes + record.bytes.length > appendBytes) {
+			yield part;
+			part = [];
+			bytes = 0;
+		}
+		part.push(record);
+		bytes += record.bytes.length;
+	}
+	if (part.length > 0) yield part;
+}
+
+async function appendPart(
+	stream: RecordStream,
+	part: readonly StreamRecord[],
+	shard: number | undefined,
+	done: Imported,
+): Promise<void> {
+	const inputs = part.map(({ bytes }): RecordInput => {
+		const record = recordOfField(bytes);
+		// What has no key keeps its order.
+		return { ...record, shard: shard ?? (record.key === undefined ? 0 : undefined) };
+	});
+	try {
+		await stream.append(inputs, { atomic: true });
+	} catch (thrown) {
+		const { code, message, hint, details } = asStreambedError(thrown);
+		const place =
+			part.length === 1 ? `the record of offset ${part[0]?.offset}` : `records from offset ${part[0]?.offset} on`;
+		throw new StreambedError(code, `${place}: ${message}`, { hint, details, cause: thrown });
+	}
+	for (const { offset, bytes } of part) {
+		done.missing += offset - done.next;
+		done.next = offset + 1;
+		done.bytes += bytes.length;
+	}
+	done.records += part.length;
+}
