@@ -67,26 +67,29 @@ export function writeRecord(
 
 /** Records of one append to one shard, measured and ready to be written where they belong. */
 export class RecordPayload implements PayloadSource {
-	readonly #values: Uint8Array[] = [];
+	readonly #values: Uint8Array[];
 	#metas: (RecordMeta | undefined)[] | undefined;
+	/** How many records there are. */
+	units = 0;
 	/** Bytes as stored. */
 	bytes = 0;
 	/** Bytes that count against the limit of an append: of values, keys, headers as stored, and client info. */
 	content = 0;
 
-	/** How many records there are. */
-	get units(): number {
-		return this.#values.length;
+	/** Of so many records, if that is known. */
+	constructor(count: number = 0) {
+		this.#values = new Array(count);
 	}
 
 	add(value: Uint8Array, meta: RecordMeta | undefined): void {
 		if (meta !== undefined && this.#metas === undefined) {
 			this.#metas = new Array(this.#values.length).fill(undefined);
 		}
-		if (this.#metas !== undefined) this.#metas.push(meta);
-		this.bytes += recordBytes(value, meta);
-		this.content += recordContent(value, meta);
-		this.#values.push(value);
+		if (this.#metas !== undefined) this.#metas[this.units] = meta;
+		const { length } = value;
+		this.bytes += meta === undefined ? varintBytes(length + 1) + length + 1 : recordBytes(value, meta);
+		this.content += meta === undefined ? length : recordContent(value, meta);
+		this.#values[this.units++] = value;
 	}
 
 	/** Writes them at `start`; they take {@link bytes} there. */
@@ -94,7 +97,8 @@ export class RecordPayload implements PayloadSource {
 		const values = this.#values;
 		const metas = this.#metas;
 		let at = start;
-		for (let index = 0; index < values.length; index++) {
+		const count = this.units;
+		for (let index = 0; index < count; index++) {
 			at = writeRecord(target, at, values[index] as Uint8Array, metas === undefined ? undefined : metas[index]);
 		}
 	}

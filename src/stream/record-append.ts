@@ -55,6 +55,12 @@ export function checkInput<T>(
 	shard: number | undefined,
 	which: number,
 ): CheckedRecord {
+	const own = checkShape(given, shard, which);
+	return { value: encodeValue(serializer, given.value, which), meta: checkMeta(given, which), shard: own ?? shard };
+}
+
+/** Checks that a record is one, has a value, and is for the shard of its call if that names one; returns its own shard. */
+function checkShape(given: RecordInput<unknown>, shard: number | undefined, which: number): number | undefined {
 	checkRecord(given, which);
 	if (given.value === undefined) throw fail("INVALID_OPTION", `${nameOf(which)} has no value`);
 	const own = given.shard ?? undefined;
@@ -63,7 +69,29 @@ export function checkInput<T>(
 	if (own !== undefined && shard !== undefined && own !== shard) {
 		throw fail("INVALID_OPTION", `${nameOf(which)} is for shard ${own}, the call for shard ${shard}`);
 	}
-	return { value: encodeValue(serializer, given.value, which), meta: checkMeta(given, which), shard: own ?? shard };
+	return own;
+}
+
+/**
+ * Checks and groups the records of a call that all go to one shard, whatever their keys: the call names it, or the stream
+ * has no other. Nothing but the payload is made of them, which counts where they are many.
+ */
+export function collectRecords<T>(
+	given: readonly RecordInput<T>[],
+	serializer: Serializer<T>,
+	shard: number | undefined,
+	layout: StreamLayout,
+	label: string,
+): RoutedRecords {
+	const payload = new RecordPayload(given.length);
+	for (let index = 0; index < given.length; index++) {
+		const record = given[index] as RecordInput<T>;
+		const own = checkShape(record, shard, index);
+		const value = encodeValue(serializer, record.value, index);
+		payload.add(value, checkMeta(record, index));
+		if (own !== undefined && own !== shard) requireShard(own, layout, label);
+	}
+	return { groups: [{ shard: shard ?? 0, payload, expect: undefined }], groupOf: undefined, count: given.length };
 }
 
 /** Tells whether there is such a shard. @throws INVALID_OPTION */
@@ -280,6 +308,8 @@ export class GatheredAnswers implements TogetherCompletion {
 	#answers(): RecordAppended[] {
 		const { groupOf, count } = this.#routed;
 		const duplicate = this.#duplicate;
+		const [only] = this.#places;
+		if (groupOf === undefined && only !== undefined && only.to - only.from === count) return this.#inOrder(only);
 		const next = this.#places.map((place) => place?.from ?? Number.NaN);
 		const answers = new Array<RecordAppended>(count);
 		for (let index = 0; index < count; index++) {
@@ -293,6 +323,15 @@ export class GatheredAnswers implements TogetherCompletion {
 				? { shard: place.shard, from, to: from + 1, time: this.#times[group] as number, duplicate }
 				: { shard: Number.NaN, from: Number.NaN, to: Number.NaN, time: Number.NaN, duplicate };
 		}
+		return answers;
+	}
+
+	/** The answers where one shard has stored all of them. */
+	#inOrder({ shard, from, to }: ShardPlace): RecordAppended[] {
+		const time = this.#times[0] as number;
+		const duplicate = this.#duplicate;
+		const answers = new Array<RecordAppended>(to - from);
+		for (let at = from; at < to; at++) answers[at - from] = { shard, from: at, to: at + 1, time, duplicate };
 		return answers;
 	}
 

@@ -17,6 +17,7 @@ import {
 	type CheckedRecord,
 	checkInput,
 	checkSizes,
+	collectRecords,
 	type ExpectedTails,
 	GatheredAnswers,
 	groupRecords,
@@ -163,18 +164,28 @@ export class RecordStream<T = Uint8Array> {
 	): Promise<RecordAppended[]> {
 		const { producer, signal, shard } = options === none ? options : this.#checkOptions(options);
 		if (shard !== undefined) requireShard(shard, stream.layout, this.address);
-		const records = this.#check(stream, given, shard);
+		const records = this.#checkOrCollect(stream, given, shard, producer);
 		throwIfAborted(signal, `append to ${this.address}`);
-		if (records.length === 0) return this.#appendNothing(producer);
-		const routed =
-			producer === undefined
-				? this.#route(stream, records)
-				: this.#routeProduced(stream, records, producer, options.atomic === true);
+		const routed = "groups" in records ? records : this.#route(stream, records, producer, options.atomic === true);
+		if (routed.count === 0) return this.#appendNothing(producer);
 		applyExpected(routed.groups, options.expect, this.address);
 		const together = options.atomic === true && routed.groups.length > 1;
 		checkSizes(routed.groups, this.#access.context.engine.appendBytes, together, this.address);
 		if (signal !== undefined) return this.#submitWatched(stream, routed, producer, together, signal);
 		return new Promise((resolve, reject) => this.#submit(stream, routed, producer, together, resolve, reject));
+	}
+
+	/** The records of a call, checked; and grouped already where they all go to one shard. */
+	#checkOrCollect(
+		stream: EngineStream,
+		given: RecordInput<T> | readonly RecordInput<T>[],
+		shard: number | undefined,
+		producer: ProducerTriple | undefined,
+	): readonly CheckedRecord[] | RoutedRecords {
+		const { layout } = stream;
+		const single = shard !== undefined || layout.shards === 1;
+		if (!single || producer !== undefined || !Array.isArray(given)) return this.#check(stream, given, shard);
+		return collectRecords(given, this.#serializer, shard, layout, this.address);
 	}
 
 	#check(
@@ -197,7 +208,14 @@ export class RecordStream<T = Uint8Array> {
 		return records;
 	}
 
-	#route({ layout, id }: EngineStream, records: readonly CheckedRecord[]): RoutedRecords {
+	#route(
+		stream: EngineStream,
+		records: readonly CheckedRecord[],
+		producer: ProducerTriple | undefined,
+		atomic: boolean,
+	): RoutedRecords {
+		if (producer !== undefined && records.length > 0) return this.#routeProduced(stream, records, producer, atomic);
+		const { layout, id } = stream;
 		const turns = this.#access.context.turnsOf(id);
 		return groupRecords(records, (record) => routeRecord(record, layout, turns));
 	}
