@@ -16,9 +16,10 @@ export interface DecodedMeta {
 	readonly valueAt: number;
 }
 
-/** Where records stand in `bytes` from `at` on: bodies begin at the even numbers and end at the odd ones. */
+/** Where records begin in `bytes` from `at` on. */
 export interface RecordPlaces {
-	readonly places: Int32Array;
+	/** Where the length of each record stands, and the first record behind them. */
+	readonly starts: Int32Array;
 	/** How many were found: fewer than asked for where the bytes are no records. */
 	readonly count: number;
 }
@@ -43,23 +44,27 @@ export function skipRecords(bytes: Uint8Array, start: number, count: number): nu
 
 /** Finds `count` records from `at` on. */
 export function placeRecords(bytes: Uint8Array, start: number, count: number): RecordPlaces {
-	const places = new Int32Array(2 * count);
+	const starts = new Int32Array(count + 1);
+	const end = bytes.length;
 	let at = start;
 	for (let index = 0; index < count; index++) {
+		starts[index] = at;
 		const first = bytes[at] as number;
-		let body = first;
-		let from = at + 1;
-		if (!(first > 0 && first < 0x80)) {
-			body = readVarint(bytes, at);
-			if (body <= 0) return { places, count: index };
-			from = at + varintLength(bytes, at);
+		if (first > 0 && first < 0x80) at += first + 1;
+		else {
+			const body = readVarint(bytes, at);
+			if (body <= 0) return { starts, count: index };
+			at += varintLength(bytes, at) + body;
 		}
-		at = from + body;
-		if (at > bytes.length) return { places, count: index };
-		places[2 * index] = from;
-		places[2 * index + 1] = at;
+		if (at > end) return { starts, count: index };
 	}
-	return { places, count };
+	starts[count] = at;
+	return { starts, count };
+}
+
+/** Where the body of the record begins whose length stands at `at`: its flags. */
+export function bodyStart(bytes: Uint8Array, at: number): number {
+	return (bytes[at] as number) < 0x80 ? at + 1 : at + varintLength(bytes, at);
 }
 
 /** Tells whether `bytes` from `from` to `to` are exactly `count` records, parts included. */
@@ -68,7 +73,7 @@ export function areRecords(bytes: Uint8Array, from: number, to: number, count: n
 	let at = from;
 	for (let left = count; left > 0; left--) {
 		const next = skipRecords(view, at, 1);
-		if (next < 0 || decodeMeta(view, at + varintLength(view, at), next) === undefined) return false;
+		if (next < 0 || decodeMeta(view, bodyStart(view, at), next) === undefined) return false;
 		at = next;
 	}
 	return at === to;

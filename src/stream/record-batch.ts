@@ -1,10 +1,10 @@
 /** Records of one shard that follow on one another, decoded as far as somebody looks at them. */
 import { fail, type StreambedError } from "../core/errors.ts";
 import type { StreamRecord } from "../core/record.ts";
-import { type DecodedMeta, decodeMeta, valueStart } from "../core/record-decoding.ts";
+import { bodyStart, type DecodedMeta, decodeMeta, valueStart } from "../core/record-decoding.ts";
 import { bytes as asBytes, type Serializer } from "../core/serializer.ts";
 
-/** Where a batch lies: its run's bytes, and where in them each record begins and ends. */
+/** Where a batch lies: its run's bytes, and where in them each record begins. */
 export interface BatchPlace {
 	/** For messages: `scope/stream`. */
 	readonly label: string;
@@ -13,8 +13,8 @@ export interface BatchPlace {
 	readonly from: number;
 	readonly time: number;
 	readonly bytes: Uint8Array;
-	/** Begin and end of each record. */
-	readonly places: Int32Array;
+	/** Where each record's length stands, and where the last one ends. */
+	readonly starts: Int32Array;
 	readonly length: number;
 	readonly copy: boolean;
 }
@@ -36,7 +36,7 @@ export class RecordBatch<T = Uint8Array> implements Iterable<StreamRecord<T>> {
 	/** How many records it has. */
 	readonly length: number;
 	readonly #bytes: Uint8Array;
-	readonly #places: Int32Array;
+	readonly #starts: Int32Array;
 	readonly #copy: boolean;
 	readonly #label: string;
 	readonly #serializer: Serializer<T>;
@@ -50,7 +50,7 @@ export class RecordBatch<T = Uint8Array> implements Iterable<StreamRecord<T>> {
 		this.time = place.time;
 		this.length = place.length;
 		this.#bytes = place.bytes;
-		this.#places = place.places;
+		this.#starts = place.starts;
 		this.#copy = place.copy;
 		this.#label = place.label;
 		this.#serializer = serializer;
@@ -71,9 +71,9 @@ export class RecordBatch<T = Uint8Array> implements Iterable<StreamRecord<T>> {
 	/** The value of record `index` as it is stored. @throws DECODE{shard,sequence} */
 	bytes(index: number): Uint8Array {
 		const bytes = this.#bytes;
-		const at = 2 * this.#check(index);
-		const begin = this.#places[at] as number;
-		const to = this.#places[at + 1] as number;
+		this.#check(index);
+		const begin = bodyStart(bytes, this.#starts[index] as number);
+		const to = this.#starts[index + 1] as number;
 		const from = bytes[begin] === 0 ? begin + 1 : valueStart(bytes, begin, to);
 		if (from < 0) throw this.#undecodable(index, "what stands there is no record that this version knows");
 		// A plain array costs less to make than a Buffer, whose slice() would be a view besides.
@@ -102,18 +102,17 @@ export class RecordBatch<T = Uint8Array> implements Iterable<StreamRecord<T>> {
 
 	#meta(index: number): DecodedMeta {
 		const bytes = this.#bytes;
-		const at = 2 * this.#check(index);
-		const from = this.#places[at] as number;
+		this.#check(index);
+		const from = bodyStart(bytes, this.#starts[index] as number);
 		// Most records have nothing but a value.
 		if (bytes[from] === 0) return nothing;
-		const meta = decodeMeta(bytes, from, this.#places[at + 1] as number);
+		const meta = decodeMeta(bytes, from, this.#starts[index + 1] as number);
 		if (meta === undefined) throw this.#undecodable(index, "what stands there is no record that this version knows");
 		return meta;
 	}
 
-	/** Number of a record among the places. */
-	#check(index: number): number {
-		if (index >= 0 && index < this.length) return index;
+	#check(index: number): void {
+		if (index >= 0 && index < this.length) return;
 		throw fail("INVALID_OPTION", `the batch has the records 0 to ${this.length - 1}, not ${index}`, {
 			details: { option: "index" },
 		});

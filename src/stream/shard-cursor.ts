@@ -50,7 +50,7 @@ export class ShardCursor {
 		const length = Math.min(offset + units, this.end) - position;
 		const wanted = Math.min(length, limit);
 		const start = skipped === 0 ? 0 : skipRecords(bytes, 0, skipped);
-		const { places, count } = start < 0 ? nowhere : placeRecords(bytes, start, wanted);
+		const { starts, count } = start < 0 ? nowhere : placeRecords(bytes, start, wanted);
 		if (count < wanted) {
 			this.#next++;
 			this.position = offset + units;
@@ -66,7 +66,7 @@ export class ShardCursor {
 		this.position += wanted;
 		if (wanted === length) this.#next++;
 		if (this.position >= this.end) this.#runs = [];
-		return { label, shard, from: position, time, bytes, places, length: wanted, copy };
+		return { label, shard, from: position, time, bytes, starts, length: wanted, copy };
 	}
 
 	/** Records were dropped below the position, or cannot be read: the next step goes on behind them, if it can be told where. */
@@ -80,4 +80,4 @@ export class ShardCursor {
 	}
 }
 
-const nowhere = { places: new Int32Array(0), count: 0 };
+const nowhere = { starts: new Int32Array(0), count: 0 };

@@ -2,7 +2,14 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { StreambedError } from "../../src/core/errors.ts";
 import { checkMeta, type RecordInput } from "../../src/core/record.ts";
-import { areRecords, decodeMeta, placeRecords, skipRecords, valueStart } from "../../src/core/record-decoding.ts";
+import {
+	areRecords,
+	bodyStart,
+	decodeMeta,
+	placeRecords,
+	skipRecords,
+	valueStart,
+} from "../../src/core/record-decoding.ts";
 import { RecordPayload } from "../../src/core/record-encoding.ts";
 import { formatCut, parseCut } from "../../src/core/stream-cut.ts";
 import { decodeGrowth, grown, newLayout } from "../../src/core/stream-layout.ts";
@@ -24,11 +31,11 @@ function encode(records: readonly RecordInput[]): RecordPayload {
 }
 
 function decode(bytes: Uint8Array, count: number): RecordInput[] {
-	const { places, count: found } = placeRecords(bytes, 0, count);
+	const { starts, count: found } = placeRecords(bytes, 0, count);
 	expect(found).toBe(count);
 	return Array.from({ length: count }, (_, index) => {
-		const from = places[2 * index] as number;
-		const to = places[2 * index + 1] as number;
+		const from = bodyStart(bytes, starts[index] as number);
+		const to = starts[index + 1] as number;
 		const { valueAt, ...meta } = decodeMeta(bytes, from, to) ?? expect.unreachable();
 		expect(valueStart(bytes, from, to)).toBe(valueAt);
 		return { ...meta, value: bytes.slice(valueAt, to) };
@@ -97,10 +104,10 @@ describe("bytes that are no records", () => {
 			fc.property(noise, fc.nat(20), fc.nat(220), (bytes, count, start) => {
 				const at = skipRecords(bytes, start, count);
 				if (count > 0) expect(at === -1 || (at > start && at <= bytes.length)).toBe(true);
-				const { places, count: found } = placeRecords(bytes, start, count);
+				const { starts, count: found } = placeRecords(bytes, start, count);
 				for (let index = 0; index < found; index++) {
-					const from = places[2 * index] as number;
-					const to = places[2 * index + 1] as number;
+					const from = bodyStart(bytes, starts[index] as number);
+					const to = starts[index + 1] as number;
 					expect(from > 0 && from < to && to <= bytes.length).toBe(true);
 					const meta = decodeMeta(bytes, from, to);
 					expect(meta === undefined || (meta.valueAt > from && meta.valueAt <= to)).toBe(true);
