@@ -49,17 +49,20 @@ const faults = [
 	{ code: "ENOSPC", times: 1 },
 	{ code: "EIO", times: Number.POSITIVE_INFINITY },
 	{ code: "ENOSPC", times: Number.POSITIVE_INFINITY },
+	{ code: "EMFILE", times: 1 },
+	{ code: "EMFILE", times: Number.POSITIVE_INFINITY },
 	// Some bytes of a write reach the disk, the rest does not.
 	{ code: "EIO", times: 1, doneBytes: 1 },
 	{ code: "EIO", times: 1, doneBytes: 4096 },
 	{ code: "ENOSPC", times: 1, doneBytes: 100 },
 ] as const;
 
-/** A full disk refuses what needs room, and nothing else; only writes can be done in part. */
+/** A full disk refuses what needs room, and nothing else; descriptors run out where one is needed; only writes can be done in part. */
 function operationsOf(fault: (typeof faults)[number]): { operation?: readonly DiskOperation[] } {
 	const writes = ["write", "writeDurable"] as const;
 	if ("doneBytes" in fault) return { operation: writes };
 	if (fault.code === "EIO") return {};
+	if (fault.code === "EMFILE") return { operation: ["open", "readFile", "list", "syncDir"] };
 	return { operation: [...writes, "open", "mkdir", "rename", "truncate", "sync", "syncDir"] };
 }
 
