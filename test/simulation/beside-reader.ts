@@ -5,16 +5,22 @@
 import { type ByteStream, type Store, StreambedError } from "../../src/index.ts";
 import type { SeededRandom } from "../../src/testing/seeded-random.ts";
 import { SCOPE } from "./clients.ts";
+import { RecordModel } from "./record-model.ts";
+import { besideRecords, lookAtRecords, mayBeOvertaken, type RecordPlaceBeside } from "./record-side.ts";
 import { SimulationFailure } from "./simulation-failure.ts";
 import type { StreamModel } from "./stream-model.ts";
+
+/** Tails that were promised, by stream and shard. */
+export type Promised = ReadonlyMap<StreamModel | RecordModel, readonly number[]>;
 
 /** What the reader needs of its machine. */
 export interface BesideSurroundings {
 	readonly store: Store;
 	readonly models: ReadonlyMap<string, StreamModel>;
+	readonly records: ReadonlyMap<string, RecordModel>;
 	readonly random: SeededRandom;
 	/** What was promised when it began to open the store, if there was no owner then: it must see all of that. */
-	readonly promised: ReadonlyMap<StreamModel, number>;
+	readonly promised: Promised;
 	/** The owner's disk has failed: what it left half written may look like damage until the next owner comes. */
 	mayBeDamaged(): boolean;
 	sleep(ms: number): Promise<void>;
@@ -24,17 +30,16 @@ export interface BesideSurroundings {
 export async function readBeside(around: BesideSurroundings): Promise<void> {
 	const { store, random } = around;
 	/** Where each stream was read up to, and the handle; both end with the stream. */
-	const places = new Map<StreamModel, { readonly stream: ByteStream; at: number | undefined; tail: number }>();
+	const places = new Map<StreamModel | RecordModel, Place | RecordPlaceBeside>();
 	for (let left = random.between(3, 40); left > 0; left--) {
-		const models = [...around.models.values()].filter((model) => model.id !== undefined);
+		const all = [...around.models.values(), ...around.records.values()];
+		const models = all.filter((model) => model.id !== undefined);
 		if (models.length > 0) {
 			// What becomes visible at one stroke is worth a look while it does.
-			const busy = models.filter(({ committing }) => committing > 0);
+			const busy = models.filter((model) => !(model instanceof RecordModel) && model.committing > 0);
 			const model = busy.length > 0 && random.chance(0.7) ? random.pick(busy) : random.pick(models);
-			const place = places.get(model) ?? { stream: store.scope(SCOPE).stream(model.name), at: undefined, tail: 0 };
-			places.set(model, place);
 			try {
-				await look(around, model, place);
+				await lookAt(around, model, places);
 			} catch (error) {
 				const damaged = around.mayBeDamaged() && StreambedError.is(error, "STREAMBED_CORRUPT");
 				if (!damaged && !mayFail(error, model)) throw error;
@@ -47,16 +52,36 @@ export async function readBeside(around: BesideSurroundings): Promise<void> {
 	await store.close();
 }
 
-async function look(
+interface Place {
+	readonly stream: ByteStream;
+	at: number | undefined;
+	tail: number;
+}
+
+async function lookAt(
 	around: BesideSurroundings,
-	model: StreamModel,
-	place: { readonly stream: ByteStream; at: number | undefined; tail: number },
+	model: StreamModel | RecordModel,
+	places: Map<StreamModel | RecordModel, Place | RecordPlaceBeside>,
 ): Promise<void> {
+	const { store, random, promised } = around;
+	if (model instanceof RecordModel) {
+		const place = (places.get(model) as RecordPlaceBeside | undefined) ?? besideRecords(store, model);
+		places.set(model, place);
+		await lookAtRecords(model, place, promised.get(model) ?? [], random);
+		return;
+	}
+	const known = places.get(model) as Place | undefined;
+	const place = known ?? { stream: store.scope(SCOPE).stream(model.name), at: undefined, tail: 0 };
+	places.set(model, place);
+	await look(around, model, place);
+}
+
+async function look(around: BesideSurroundings, model: StreamModel, place: Place): Promise<void> {
 	const { id, shards, sealed } = await place.stream.info();
 	// Another stream has the name by now.
 	if (id !== model.id) return;
 	const { head, tail } = shards[0] as { head: number; tail: number };
-	const promised = around.promised.get(model) ?? 0;
+	const [promised = 0] = around.promised.get(model) ?? [];
 	if (tail < promised) model.fail(`the second process sees the tail at ${tail}, up to ${promised} was promised`);
 	if (tail < place.tail) model.fail(`the second process saw the tail at ${place.tail}, then at ${tail}`);
 	place.tail = tail;
@@ -76,8 +101,9 @@ async function look(
 	}
 }
 
-function mayFail(error: unknown, model: StreamModel): boolean {
-	if (StreambedError.is(error, "STREAMBED_TRUNCATED")) {
+function mayFail(error: unknown, model: StreamModel | RecordModel): boolean {
+	if (model instanceof RecordModel && mayBeOvertaken(error, model)) return true;
+	if (!(model instanceof RecordModel) && StreambedError.is(error, "STREAMBED_TRUNCATED")) {
 		const { head } = error.details as { head: number };
 		model.toldHead(head);
 		return true;

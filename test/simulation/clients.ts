@@ -1,11 +1,11 @@
 /** What users of a store do, at random: each operation asks the store, and enters question and answer into the model. */
-import { type ByteReader, type ByteStream, type Retention, type Store, StreambedError } from "../../src/index.ts";
+import { type ByteReader, type ByteStream, type Store, StreambedError } from "../../src/index.ts";
 import type { SeededRandom } from "../../src/testing/seeded-random.ts";
 import { type MultipartHelp, writeInParts } from "./multipart-user.ts";
-import { isOfTheDisk, mayBeStored } from "./outcomes.ts";
+import { judge, mayBeStored } from "./outcomes.ts";
 import { payloadBytesMax, payloadOf } from "./payloads.ts";
 import { ProducerUser } from "./producer-user.ts";
-import { SimulationFailure } from "./simulation-failure.ts";
+import { retentionOf } from "./retention-rules.ts";
 import { type Attempt, StreamModel } from "./stream-model.ts";
 
 /** Scope of all streams. */
@@ -134,13 +134,9 @@ export class Client {
 		}
 	}
 
-	/** What no operation took for an answer: right only if the store is being closed or the stream is being deleted. */
+	/** See `judge`. */
 	#judge(error: unknown, model: StreamModel | undefined, what: string): void {
-		if (this.#around.closing && StreambedError.is(error, "STREAMBED_CLOSED")) return;
-		if (model?.deleteAsked === true && StreambedError.is(error, "STREAMBED_NOT_FOUND")) return;
-		if (error instanceof SimulationFailure) throw error;
-		if (this.#around.faulty && isOfTheDisk(error)) return;
-		throw new SimulationFailure(`${what} on ${model?.name ?? "the store"} failed: ${String(error)}`, { cause: error });
+		judge(this.#around, error, model, what);
 	}
 
 	// Appends
@@ -388,7 +384,7 @@ export class Client {
 		// One whose creation or deletion failed may be there or not.
 		if (busy.has(name) || (existing !== undefined && !handles.has(existing))) return;
 		const segmentBytes = this.#random.pick([65_536, 100_000, 300_000]);
-		const retention = this.#retention();
+		const retention = retentionOf(this.#random);
 		busy.add(name);
 		try {
 			const rules = retention === undefined ? undefined : { retention, now: () => this.#around.nowMs() };
@@ -405,22 +401,5 @@ export class Client {
 			if (!exists) this.#judge(error, models.get(name), "creation");
 		}
 		busy.delete(name);
-	}
-
-	#retention(): Retention | undefined {
-		const ageMs = this.#random.pick([20, 200, 2000, 20_000]);
-		const bytes = this.#random.pick([1000, 100_000]);
-		switch (this.#random.weighted({ none: 4, age: 4, size: 1, both: 1, bound: 1 })) {
-			case "age":
-				return { ageMs };
-			case "size":
-				return { bytes };
-			case "both":
-				return { ageMs, bytes };
-			case "bound":
-				return { ageMs, maxBytes: bytes * 3 };
-			case "none":
-				return undefined;
-		}
 	}
 }

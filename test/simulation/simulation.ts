@@ -3,14 +3,25 @@
  * death of its process or an orderly close, opened again, and so on; and after each opening all of it is compared with
  * what was promised.
  */
-import { type ByteStream, type Limits, open, type Store, StreambedError, verifyStore } from "../../src/index.ts";
+import {
+	type ByteStream,
+	type Limits,
+	open,
+	type RecordStream,
+	type Store,
+	StreambedError,
+	verifyStore,
+} from "../../src/index.ts";
 import type { SeededRandom } from "../../src/testing/seeded-random.ts";
-import { readBeside } from "./beside-reader.ts";
+import { type Promised, readBeside } from "./beside-reader.ts";
 import { Client, NAMES, SCOPE, type Sizes, type Surroundings } from "./clients.ts";
 import { flipBits, readDamaged } from "./damage.ts";
 import { type DiskBreaker, Machine } from "./machine.ts";
 import { checkPrepared } from "./multipart-user.ts";
 import { isOfTheDisk } from "./outcomes.ts";
+import type { RecordModel } from "./record-model.ts";
+import { checkAllRecords, readDamagedRecords } from "./record-side.ts";
+import { type RecordStreams, RecordUser } from "./record-user.ts";
 import type { DiskFault } from "./scheduled-disk.ts";
 import type { SimulatedProcess } from "./simulated-process.ts";
 import { SimulationFailure } from "./simulation-failure.ts";
@@ -33,6 +44,8 @@ interface Profile {
 	readonly streamBytes: number;
 	readonly durability: "sync" | "os";
 	readonly limits: Partial<Limits>;
+	/** Share of the clients that use record streams. */
+	readonly records: number;
 }
 
 const sizeProfiles: readonly { readonly sizes: Sizes; readonly streamBytes: number; readonly weight: number }[] = [
@@ -49,6 +62,7 @@ export class Simulation {
 	readonly #profile: Profile;
 	/** Streams that are there, or may be. */
 	readonly #models = new Map<string, StreamModel>();
+	readonly #records = new Map<string, RecordModel>();
 	#appends = 0;
 	#lanes = 0;
 	#reading = false;
@@ -83,6 +97,7 @@ export class Simulation {
 			sizes,
 			streamBytes,
 			durability: random.chance(0.1) ? "os" : "sync",
+			records: random.pick([0, 0, 0.3, 0.5, 0.7, 1, 1]),
 			limits: {
 				journalBytes: 16 * KiB * KiB,
 				pendingBytes: random.pick([64 * KiB, 1024 * KiB, 16 * KiB * KiB]),
@@ -138,9 +153,8 @@ export class Simulation {
 		const handles = await machine.until(this.#checkAll(opened));
 		owner.disk.fault = fault;
 		if (handles === undefined) return false;
-		const around = this.#surroundings(owner, opened, handles.value);
-		const lanes = new Map<StreamModel, number>();
-		const clients = Array.from({ length: this.#random.between(2, 5) }, () => new Client(around, lanes).run());
+		const around = this.#surroundings(owner, opened, handles.value.bytes);
+		const clients = this.#clients(around, { models: this.#records, handles: handles.value.records });
 		for (const client of clients) machine.watch(client);
 		if (!this.#reading && this.#random.chance(0.4)) await this.#startReader();
 		// A store that has stopped asks nothing of its disk any more: steps count as well.
@@ -154,6 +168,16 @@ export class Simulation {
 		if ((await machine.until(Promise.all([close, ...clients]))) === undefined) return false;
 		machine.ended(owner);
 		return true;
+	}
+
+	#clients(around: Surroundings, records: RecordStreams): Promise<void>[] {
+		const lanes = new Map<StreamModel, number>();
+		const recordLanes = new Map<RecordModel, number>();
+		return Array.from({ length: this.#random.between(2, 5) }, () =>
+			this.#random.chance(this.#profile.records)
+				? new RecordUser(around, records, recordLanes).run()
+				: new Client(around, lanes).run(),
+		);
 	}
 
 	/** Opens the store for writing; `undefined` if the end came first. */
@@ -252,7 +276,7 @@ export class Simulation {
 	async #recoverByReader(): Promise<void> {
 		const { machine } = this;
 		const reader = machine.start();
-		const promised = new Map([...this.#models.values()].map((model) => [model, model.promised]));
+		const promised = this.#promised();
 		const opening = this.#openAs(reader, "read");
 		this.#reading = true;
 		this.#faults = 0;
@@ -262,16 +286,20 @@ export class Simulation {
 		if ((await machine.until(opening.catch(() => undefined))) === undefined) promised.clear();
 	}
 
-	async #readBeside(
-		reader: SimulatedProcess,
-		opening: Promise<Store>,
-		promised: ReadonlyMap<StreamModel, number>,
-	): Promise<void> {
+	/** Tails that nobody may be told less of, by stream and shard. */
+	#promised(): Map<StreamModel | RecordModel, readonly number[]> {
+		const bytes = [...this.#models.values()].map((model) => [model, [model.promised]] as const);
+		const records = [...this.#records.values()].map((model) => [model, model.promised] as const);
+		return new Map<StreamModel | RecordModel, readonly number[]>([...bytes, ...records]);
+	}
+
+	async #readBeside(reader: SimulatedProcess, opening: Promise<Store>, promised: Promised): Promise<void> {
 		const { machine } = this;
 		const random = this.#random.fork();
 		const store = await opening.catch((error: unknown) => {
 			// There is none before the first owner has made it.
-			if (this.#models.size === 0 && StreambedError.is(error, "STREAMBED_NOT_FOUND")) return undefined;
+			if (this.#models.size + this.#records.size === 0 && StreambedError.is(error, "STREAMBED_NOT_FOUND"))
+				return undefined;
 			throw error;
 		});
 		if (store !== undefined)
@@ -279,6 +307,7 @@ export class Simulation {
 				store,
 				random,
 				models: this.#models,
+				records: this.#records,
 				promised,
 				mayBeDamaged: () => this.#faults > 0,
 				sleep: (ms) => sleep(reader, ms),
@@ -290,7 +319,23 @@ export class Simulation {
 	// Comparing
 
 	/** Compares every stream with its model and opens a handle to it. */
-	async #checkAll(store: Store): Promise<Map<StreamModel, ByteStream>> {
+	async #checkAll(
+		store: Store,
+	): Promise<{ readonly bytes: Map<StreamModel, ByteStream>; readonly records: Map<RecordModel, RecordStream> }> {
+		const bytes = await this.#checkBytes(store);
+		const { handles, histories } = await checkAllRecords({
+			store,
+			models: this.#records,
+			random: this.#random,
+			readFile: async (path) =>
+				Buffer.from(await this.machine.disk.readFile(`${ROOT}/streams/${SCOPE}/${path}`)).toString(),
+			note: (line) => this.machine.note(line),
+		});
+		this.counts.historiesChecked += histories;
+		return { bytes, records: handles };
+	}
+
+	async #checkBytes(store: Store): Promise<Map<StreamModel, ByteStream>> {
 		const handles = new Map<StreamModel, ByteStream>();
 		const listed = new Set((await store.scope(SCOPE).list()).map(({ stream }) => stream));
 		for (const name of NAMES) {
@@ -367,7 +412,10 @@ export class Simulation {
 		// A second process that still reads would rightly complain.
 		await machine.killAll();
 		await flipBits(machine.disk, ROOT, this.#random);
-		await this.#opened((store) => readDamaged(store, this.#models.values()));
+		await this.#opened(async (store) => {
+			await readDamaged(store, this.#models.values());
+			await readDamagedRecords(store, this.#records.values());
+		});
 	}
 
 	/** Opens the store, works on it, closes it; nothing else happens meanwhile. */
