@@ -69,7 +69,7 @@ export class RecordWriter<T = Uint8Array> implements AsyncDisposable, TicketHold
 	#blocked: { readonly error: unknown } | undefined;
 	#timer: Timer | undefined;
 	#scheduled = false;
-	#resuming = false;
+	#resuming: Promise<void> | undefined;
 	#closing: Promise<void> | undefined;
 
 	/** Made by `stream.writer()`. */
@@ -265,12 +265,10 @@ export class RecordWriter<T = Uint8Array> implements AsyncDisposable, TicketHold
 
 	/** Goes on with what waits, once the stream is open and does not grow. */
 	#resume(): void {
-		if (this.#resuming) return;
-		this.#resuming = true;
-		this.#resumeNow()
+		this.#resuming ??= this.#resumeNow()
 			.catch((error: unknown) => this.#drop(error))
 			.finally(() => {
-				this.#resuming = false;
+				this.#resuming = undefined;
 			});
 	}
 
@@ -309,9 +307,7 @@ export class RecordWriter<T = Uint8Array> implements AsyncDisposable, TicketHold
 
 	async #flush(): Promise<void> {
 		if (this.#queue.length > 0) this.#resume();
-		while (this.#resuming && this.#queue.length > 0 && this.#producer === undefined) {
-			await new Promise((resolve) => setImmediate(resolve));
-		}
+		while (this.#resuming !== undefined && this.#queue.length > 0 && this.#producer === undefined) await this.#resuming;
 		this.#handOverAll();
 		if (this.#group.pending > 0) {
 			this.#flushing.add(this.#group);
