@@ -78,7 +78,8 @@ function pairsOf(
 
 function barOf(bytes: number, inFlight: number): Bar | undefined {
 	if (bytes > kib && (bytes === mib || inFlight > 1)) return { atLeast: 0.85 };
-	if (inFlight === 1) return { atMost: 1.2 };
+	// Of large ones a rate of 0.85, told as a latency.
+	if (inFlight === 1) return { atMost: bytes > kib ? 1.18 : 1.2 };
 	if (inFlight === 256) return { atLeast: 0.8 };
 	return inFlight === 4096 ? { atLeast: 0.5 } : undefined;
 }

@@ -35,6 +35,12 @@ describe("the documents", () => {
 		expect(unknown(/\bnpm run ([a-z][\w:-]*)/g, Object.keys(scripts))).toEqual([]);
 	});
 
+	it("say what each command gives with --json", () => {
+		const rows = Array.from(read("docs/reference/json.md").matchAll(/^\| (`.*?) \|/gm), (match) => match[1] ?? "");
+		const shown = rows.flatMap((row) => Array.from(row.matchAll(/`([a-z]+)/g), (match) => match[1]));
+		expect(commands.map(({ name }) => name).filter((name) => !shown.includes(name))).toEqual([]);
+	});
+
 	it("show only commands that exist", () => {
 		const names = commands.map(({ name }) => name);
 		expect(unknown(/\bnpx streambed ([a-z]+)/g, names)).toEqual([]);
@@ -50,6 +56,17 @@ describe("the documents", () => {
 		const existing = mentions(paths).filter(({ word }) => existsSync(join(root, word)));
 		const names = existing.map(({ word }) => word);
 		expect(unknown(paths, names)).toEqual([]);
+	});
+
+	it("have a row for each scenario of the benchmark", () => {
+		const folder = "bench/scenarios";
+		const names = readdirSync(join(root, folder)).flatMap((file) =>
+			Array.from(read(`${folder}/${file}`).matchAll(/\tname: "([a-z-]+)",\n\tsummary: /g), (match) => match[1]),
+		);
+		expect(names).toContain("append");
+		const table = read("bench/README.md").match(/^\| Scenario .*?\n\n/ms)?.[0] ?? "";
+		const rows = Array.from(table.matchAll(/^\| `([a-z-]+)` \|/gm), (match) => match[1]);
+		expect(rows.toSorted()).toEqual(names.toSorted());
 	});
 
 	it("name only tests that exist", () => {
