@@ -108,7 +108,7 @@ async function recover(disk: Disk, models: Models, context: string): Promise<voi
 }
 
 describe.each(["sync", "os"] as const)("with durability %s", (durability) => {
-	it("a life cut anywhere goes on with all that was promised", { timeout: 120_000 }, async () => {
+	it("a life cut anywhere goes on with all that was promised", { timeout: 400_000 }, async () => {
 		const recorded = await record(durability);
 		const cuts = cutsOf(recorded.changes);
 		expect(cuts.length).toBeGreaterThan(200);
@@ -118,7 +118,7 @@ describe.each(["sync", "os"] as const)("with durability %s", (durability) => {
 		}
 	});
 
-	it("an opening after a crash, cut anywhere, is done again by the next", { timeout: 120_000 }, async () => {
+	it("an opening after a crash, cut anywhere, is done again by the next", { timeout: 400_000 }, async () => {
 		const recorded = await record(durability);
 		const places = cutsOf(recorded.changes).filter(({ count, part }) => part === 0 && count % 20 === 19);
 		expect(places.length).toBeGreaterThan(4);

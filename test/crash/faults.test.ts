@@ -119,7 +119,7 @@ async function strike(
 describe.each(faults)("with a disk that fails with %o", (fault) => {
 	it.each(scenarios)(
 		"$name loses nothing and ends, whichever operation fails",
-		{ timeout: 120_000 },
+		{ timeout: 400_000 },
 		async (scenario) => {
 			const start = await makeStart(false);
 			let nth = 1;
@@ -129,7 +129,7 @@ describe.each(faults)("with a disk that fails with %o", (fault) => {
 		},
 	);
 
-	it("an opening after a crash loses nothing and ends, whichever operation fails", { timeout: 120_000 }, async () => {
+	it("an opening after a crash loses nothing and ends, whichever operation fails", { timeout: 400_000 }, async () => {
 		const start = await makeStart(true);
 		const scenario = scenarios.at(-1) as Scenario;
 		let nth = 1;

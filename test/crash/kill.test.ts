@@ -39,7 +39,7 @@ const lines = [
 	{ by: "the command line", name: "fed without pause, again", options: large, times: 17 },
 ].map((line) => ({ ...line, seed: random(2 ** 31) }));
 
-describe("killed processes", { timeout: 240_000 }, () => {
+describe("killed processes", { timeout: 600_000 }, () => {
 	// Side by side: while one store is checked in here, processes work on the others.
 	it.concurrent.each(lines)("using $by, $name, lose nothing", async ({ by, name, options, times, seed }) => {
 		const chance = numbers(seed);

@@ -66,7 +66,7 @@ async function strike(scenario: Scenario, nth: number, seed: number): Promise<bo
 describe("a machine that stops", () => {
 	it.each(scenarios)(
 		"$name loses nothing, whichever operation was the last",
-		{ timeout: 120_000 },
+		{ timeout: 400_000 },
 		async (scenario) => {
 			const seeds = /opening|checkpoint|parts|prepared/.test(scenario.name) ? SEEDS_OF_LONG : SEEDS;
 			let nth = 1;

@@ -125,7 +125,7 @@ async function recover(disk: Disk, known: Known, context: string): Promise<void>
 }
 
 describe.each(["sync", "os"] as const)("with durability %s", (durability) => {
-	it("a producer's life cut anywhere goes on without anything lost or stored twice", { timeout: 120_000 }, async () => {
+	it("a producer's life cut anywhere goes on without anything lost or stored twice", { timeout: 400_000 }, async () => {
 		const { base, changes, known } = await record(durability);
 		const cuts = cutsOf(changes);
 		expect(cuts.length).toBeGreaterThan(100);
@@ -138,7 +138,7 @@ describe.each(["sync", "os"] as const)("with durability %s", (durability) => {
 		}
 	});
 
-	it("so does one whose opening is cut anywhere", { timeout: 120_000 }, async () => {
+	it("so does one whose opening is cut anywhere", { timeout: 400_000 }, async () => {
 		const { base, changes, known } = await record(durability);
 		for (let count = 30; count < changes.length; count += 25) {
 			const crashed = copyOf(base);

@@ -78,7 +78,7 @@ async function recover(changes: readonly DiskChange[], count: number, part: numb
 }
 
 describe.each(["0.7", "0.6"] as const)("a stream of layout %s", (layout) => {
-	it("cut anywhere goes on with all that was acknowledged", { timeout: 120_000 }, async () => {
+	it("cut anywhere goes on with all that was acknowledged", { timeout: 400_000 }, async () => {
 		const { changes, known } = await live(layout);
 		let torn = 0;
 		for (let count = 0; count <= changes.length; count++) {

@@ -7,7 +7,7 @@ const SEEDS = 200;
 const CRASHES = 2000;
 
 describe("a store on a machine that crashes", () => {
-	it("keeps what it promised through two thousand crashes", { timeout: 280_000 }, async () => {
+	it("keeps what it promised through two thousand crashes", { timeout: 900_000 }, async () => {
 		// One process for each of two cores.
 		const half = ["--seeds", String(SEEDS / 2), "--crashes", String(CRASHES / 2)];
 		const runs = await Promise.all([
@@ -36,7 +36,7 @@ describe("a simulation", () => {
 		return simulation.machine.trace;
 	};
 
-	it("does the same with the same seed, down to every operation of the disk", { timeout: 60_000 }, async () => {
+	it("does the same with the same seed, down to every operation of the disk", { timeout: 200_000 }, async () => {
 		const traces: number[] = [];
 		for (let seed = 1; seed <= 12; seed++) {
 			const trace = await traceOf(seed);
