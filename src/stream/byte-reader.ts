@@ -15,6 +15,7 @@ import {
 } from "./read-range.ts";
 import { RunBuffer } from "./run-buffer.ts";
 import type { StreamAccess } from "./stream-access.ts";
+import { Turns } from "./turns.ts";
 
 /** How to read. */
 export type ByteReaderOptions = ReadRangeOptions;
@@ -56,8 +57,7 @@ export class ByteReader implements AsyncDisposable, AsyncIterable<Uint8Array> {
 	/** Changes with each move that is not a read, so that late answers are known as late. */
 	#generation = 0;
 	#wait: AbortController | undefined;
-	#busy = false;
-	readonly #turns: (() => void)[] = [];
+	readonly #turns: Turns = new Turns();
 
 	/** Made by `stream.reader()`. */
 	constructor(access: StreamAccess, options: ByteReaderOptions = {}) {
@@ -102,7 +102,7 @@ export class ByteReader implements AsyncDisposable, AsyncIterable<Uint8Array> {
 	async read(max: number = defaultReadBytes): Promise<ByteRead> {
 		requireInteger(max, "max", 1);
 		if (this.#hasBytes) return this.#take(max);
-		return await this.#alone(async () => (await this.#fill(max)) ?? this.#take(max));
+		return await this.#turns.take(async () => (await this.#fill(max)) ?? this.#take(max));
 	}
 
 	/** Reads into `buffer` what there is, at least one byte; `bytes` is the filled part of it. Otherwise as {@link read}. */
@@ -111,7 +111,7 @@ export class ByteReader implements AsyncDisposable, AsyncIterable<Uint8Array> {
 			throw fail("INVALID_OPTION", `buffer must be a Uint8Array with room for a byte, not ${describe(buffer)}`);
 		}
 		if (this.#hasBytes) return this.#takeInto(buffer);
-		return await this.#alone(async () => (await this.#fill(buffer.length)) ?? this.#takeInto(buffer));
+		return await this.#turns.take(async () => (await this.#fill(buffer.length)) ?? this.#takeInto(buffer));
 	}
 
 	/**
@@ -139,7 +139,7 @@ export class ByteReader implements AsyncDisposable, AsyncIterable<Uint8Array> {
 	/** Moves `count` bytes forward, not past the tail or the end of the range; returns how far. */
 	async skip(count: number): Promise<number> {
 		requireInteger(count, "count", 0);
-		return await this.#alone(async () => {
+		return await this.#turns.take(async () => {
 			const shard = await this.#ready();
 			const { tail } = await shard.bounds();
 			this.#assertOpen();
@@ -303,7 +303,8 @@ export class ByteReader implements AsyncDisposable, AsyncIterable<Uint8Array> {
 
 	/** Nothing stands between a read and bytes in memory: no other call, no end, no abort, nothing closed. */
 	get #hasBytes(): boolean {
-		if (this.#busy || this.#shard === undefined || this.#buffer.length === 0 || this.#offset >= this.#end) return false;
+		if (this.#turns.busy || this.#shard === undefined) return false;
+		if (this.#buffer.length === 0 || this.#offset >= this.#end) return false;
 		return !this.#closed && this.#range.signal?.aborted !== true && this.#access.context.isOpen();
 	}
 
@@ -349,18 +350,6 @@ export class ByteReader implements AsyncDisposable, AsyncIterable<Uint8Array> {
 		this.#ended = false;
 		this.#window = firstWindow;
 		this.#wait?.abort();
-	}
-
-	/** Lets calls that move the place run one after the other. */
-	async #alone<T>(action: () => Promise<T>): Promise<T> {
-		while (this.#busy) await new Promise<void>((resolve) => this.#turns.push(resolve));
-		this.#busy = true;
-		try {
-			return await action();
-		} finally {
-			this.#busy = false;
-			this.#turns.shift()?.();
-		}
 	}
 
 	#assertOpen(): void {

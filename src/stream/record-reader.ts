@@ -23,6 +23,7 @@ import {
 } from "./record-range.ts";
 import { ShardCursor } from "./shard-cursor.ts";
 import type { StreamAccess } from "./stream-access.ts";
+import { Turns } from "./turns.ts";
 
 const KiB = 1024;
 /** One engine read; small at first, so that looking at a few records reads little. */
@@ -68,6 +69,10 @@ export class RecordReader<T = Uint8Array> implements AsyncDisposable, AsyncItera
 	#left: number;
 	#wake: (() => void) | undefined;
 	#closed = false;
+	/** Closed or aborted: nothing more is given out. */
+	#halted = false;
+	/** Steps move one place, so they come one after the other. */
+	readonly #turns: Turns = new Turns();
 	/** The batch that is given out record by record. */
 	#batch: RecordBatch<T> | undefined;
 	#index = 0;
@@ -145,7 +150,7 @@ export class RecordReader<T = Uint8Array> implements AsyncDisposable, AsyncItera
 	batches(): AsyncIterableIterator<RecordBatch<T>> {
 		return {
 			next: async () => {
-				const batch = await this.#nextBatch();
+				const batch = await this.#turns.take(() => this.#nextBatch(false));
 				return batch === undefined ? { done: true, value: undefined } : { done: false, value: batch };
 			},
 			return: async () => {
@@ -163,7 +168,9 @@ export class RecordReader<T = Uint8Array> implements AsyncDisposable, AsyncItera
 		return {
 			next: () => {
 				const batch = this.#batch;
-				if (batch === undefined || this.#index >= batch.length || this.#closed) return this.#nextRecord();
+				if (batch === undefined || this.#index >= batch.length || this.#halted || this.#turns.busy) {
+					return this.#turns.take(() => this.#nextRecord());
+				}
 				try {
 					return Promise.resolve({ done: false, value: batch.record(this.#index++) });
 				} catch (error) {
@@ -181,17 +188,16 @@ export class RecordReader<T = Uint8Array> implements AsyncDisposable, AsyncItera
 	}
 
 	async #nextRecord(): Promise<IteratorResult<StreamRecord<T>>> {
-		this.#batch = undefined;
-		const batch = await this.#nextBatch();
+		let batch = this.#batch;
+		if (batch === undefined || this.#index >= batch.length || this.#halted) batch = await this.#nextBatch(true);
 		if (batch === undefined) return { done: true, value: undefined };
-		this.#batch = batch;
-		this.#index = 1;
-		return { done: false, value: batch.record(0) };
+		return { done: false, value: batch.record(this.#index++) };
 	}
 
 	/** Releases the reader; a step that waits ends with CLOSED. Idempotent. */
 	close(): Promise<void> {
 		this.#closed = true;
+		this.#halted = true;
 		this.#range.signal?.removeEventListener("abort", this.#onAbort);
 		this.#ended.abort();
 		this.#notify();
@@ -204,6 +210,7 @@ export class RecordReader<T = Uint8Array> implements AsyncDisposable, AsyncItera
 	}
 
 	readonly #onAbort = (): void => {
+		this.#halted = true;
 		this.#ended.abort();
 		this.#notify();
 	};
@@ -317,14 +324,15 @@ export class RecordReader<T = Uint8Array> implements AsyncDisposable, AsyncItera
 
 	// Steps
 
-	async #nextBatch(): Promise<RecordBatch<T> | undefined> {
+	/** The next batch; with `keep` its records are still to be given out one by one. */
+	async #nextBatch(keep: boolean): Promise<RecordBatch<T> | undefined> {
 		const stream = await this.#ready();
 		for (;;) {
 			this.#assertOpen();
 			throwIfAborted(this.#range.signal, `reading ${this.#access.label}`);
 			if (this.#left <= 0) return this.#finish();
 			const cursor = this.#loaded[0];
-			if (cursor !== undefined) return this.#take(cursor, stream);
+			if (cursor !== undefined) return this.#take(cursor, stream, keep);
 			const failure = this.#failures.shift();
 			if (failure !== undefined) {
 				failure.goOn();
@@ -351,12 +359,18 @@ export class RecordReader<T = Uint8Array> implements AsyncDisposable, AsyncItera
 		return undefined;
 	}
 
-	#take(cursor: ShardCursor, stream: EngineStream): RecordBatch<T> {
+	#take(cursor: ShardCursor, stream: EngineStream, keep: boolean): RecordBatch<T> {
 		const { label } = this.#access;
 		try {
 			const place = cursor.take(label, this.#left, this.#range.copy);
 			this.#left -= place.length;
-			return new RecordBatch(place, this.#serializer);
+			const batch = new RecordBatch(place, this.#serializer);
+			if (keep) {
+				// Together with the cursor, so that `location` is right at any moment.
+				this.#batch = batch;
+				this.#index = 0;
+			}
+			return batch;
 		} finally {
 			if (!cursor.hasRuns) {
 				this.#loaded.shift();

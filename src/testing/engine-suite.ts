@@ -11,6 +11,7 @@ import { persistentProducerCases, producerCases, producerWriterCases } from "./e
 import { readerCases } from "./engine-suite-reader.ts";
 import { recordReaderCases } from "./engine-suite-record-reader.ts";
 import { recordRetryCases } from "./engine-suite-record-retries.ts";
+import { recordStepCases } from "./engine-suite-record-steps.ts";
 import { persistentRecordCases, recordStreamCases } from "./engine-suite-record-streams.ts";
 import { recordWriterCases } from "./engine-suite-record-writer.ts";
 import { recordAppendCases } from "./engine-suite-records.ts";
@@ -32,7 +33,7 @@ export const engineSuiteCases: Readonly<
 	keptRetention: 4,
 	multipart: 20,
 	keptMultipart: 4,
-	records: 83,
+	records: 86,
 	keptRecords: 2,
 });
 
@@ -62,7 +63,10 @@ export function testEngine(engine: EngineUnderTest): void {
 		}
 		if (records) {
 			suite.area("appends of records", () => recordAppendCases(suite));
-			suite.area("reading records", () => recordReaderCases(suite));
+			suite.area("reading records", () => {
+				recordReaderCases(suite);
+				recordStepCases(suite);
+			});
 			suite.area("the writer of records", () => recordWriterCases(suite));
 			suite.area("record streams", () => {
 				recordStreamCases(suite);
