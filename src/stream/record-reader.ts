@@ -5,7 +5,7 @@
  * not starve the others; at the tail a cursor waits without anybody asking again. A shard that a growth has added is not
  * read before all older ones have been given out up to where they stood at the growth: so records of a key keep their order.
  */
-import { abortError, throwIfAborted } from "../core/abort.ts";
+import { abortable, abortError } from "../core/abort.ts";
 import { fail, StreambedError } from "../core/errors.ts";
 import type { StreamRecord } from "../core/record.ts";
 import type { Serializer } from "../core/serializer.ts";
@@ -69,8 +69,6 @@ export class RecordReader<T = Uint8Array> implements AsyncDisposable, AsyncItera
 	#left: number;
 	#wake: (() => void) | undefined;
 	#closed = false;
-	/** Closed or aborted: nothing more is given out. */
-	#halted = false;
 	/** Steps move one place, so they come one after the other. */
 	readonly #turns: Turns = new Turns();
 	/** The batch that is given out record by record. */
@@ -87,7 +85,6 @@ export class RecordReader<T = Uint8Array> implements AsyncDisposable, AsyncItera
 		// Now, not at the first step: "tail" means the tail at this moment.
 		this.#starting = this.#start();
 		this.#starting.catch(() => {});
-		this.#range.signal?.addEventListener("abort", this.#onAbort, { once: true });
 	}
 
 	/** Resolves where the reader begins and returns the reader; the first step does the same. */
@@ -197,8 +194,6 @@ export class RecordReader<T = Uint8Array> implements AsyncDisposable, AsyncItera
 	/** Releases the reader; a step that waits ends with CLOSED. Idempotent. */
 	close(): Promise<void> {
 		this.#closed = true;
-		this.#halted = true;
-		this.#range.signal?.removeEventListener("abort", this.#onAbort);
 		this.#ended.abort();
 		this.#notify();
 		return Promise.resolve();
@@ -210,10 +205,14 @@ export class RecordReader<T = Uint8Array> implements AsyncDisposable, AsyncItera
 	}
 
 	readonly #onAbort = (): void => {
-		this.#halted = true;
 		this.#ended.abort();
 		this.#notify();
 	};
+
+	/** Closed or aborted: nothing more is given out. */
+	get #halted(): boolean {
+		return this.#closed || this.#range.signal?.aborted === true;
+	}
 
 	// Starting
 
@@ -250,7 +249,7 @@ export class RecordReader<T = Uint8Array> implements AsyncDisposable, AsyncItera
 		if (this.#stream !== undefined) return this.#stream;
 		this.#starting ??= this.#start();
 		try {
-			return await this.#starting;
+			return await abortable(this.#starting, this.#range.signal, `reading ${this.#access.label}`);
 		} finally {
 			this.#starting = undefined;
 			this.#assertOpen();
@@ -329,7 +328,6 @@ export class RecordReader<T = Uint8Array> implements AsyncDisposable, AsyncItera
 		const stream = await this.#ready();
 		for (;;) {
 			this.#assertOpen();
-			throwIfAborted(this.#range.signal, `reading ${this.#access.label}`);
 			if (this.#left <= 0) return this.#finish();
 			const cursor = this.#loaded[0];
 			if (cursor !== undefined) return this.#take(cursor, stream, keep);
@@ -340,10 +338,18 @@ export class RecordReader<T = Uint8Array> implements AsyncDisposable, AsyncItera
 			}
 			this.#fill(stream);
 			if (this.#loading === 0 && this.#waiting === 0 && !this.#waitsForShards) return this.#finish();
-			await new Promise<void>((resolve) => {
-				this.#wake = resolve;
-			});
+			await this.#somethingNew();
 		}
+	}
+
+	/** Waits for a read, an append, an end. The signal is listened to for so long only: it may outlive many readers. */
+	async #somethingNew(): Promise<void> {
+		const { signal } = this.#range;
+		signal?.addEventListener("abort", this.#onAbort, { once: true });
+		await new Promise<void>((resolve) => {
+			this.#wake = resolve;
+		});
+		signal?.removeEventListener("abort", this.#onAbort);
 	}
 
 	/** A follower of all shards ends when all have ended: a sealed stream does not grow. */
@@ -457,7 +463,10 @@ export class RecordReader<T = Uint8Array> implements AsyncDisposable, AsyncItera
 
 	#assertOpen(): void {
 		const { signal } = this.#range;
-		if (signal?.aborted) throw abortError(signal, `reading ${this.#access.label}`);
+		if (signal?.aborted) {
+			this.#ended.abort();
+			throw abortError(signal, `reading ${this.#access.label}`);
+		}
 		if (this.#closed) throw fail("CLOSED", `the reader of ${this.#access.label} is closed`);
 		this.#access.context.assertOpen();
 	}

@@ -1,6 +1,7 @@
 /** Cases: the steps of a reader of records: asked for at the same time, aborted, ended; and its place, stored and used later. */
+import { getEventListeners } from "node:events";
 import { type Suite, textOf } from "./engine-suite-context.ts";
-import { listed, rec, recordCase } from "./engine-suite-records.ts";
+import { listed, rec, recordCase, recordsOf } from "./engine-suite-records.ts";
 
 /** Registers the cases. */
 export function recordStepCases(suite: Suite): void {
@@ -62,4 +63,24 @@ function endCases(suite: Suite): void {
 		await suite.fails(Array.fromAsync(stream.read({ signal: ended.signal })), "STREAMBED_ABORTED");
 		expect((await listed(stream)).length).toBe(10);
 	});
+
+	recordCase(
+		suite,
+		"a reader that has ended, failed or was left does not listen to its signal any more",
+		async ({ records, store }) => {
+			const stream = await records("r", 2);
+			await stream.append([rec("a"), rec("b"), rec("c")]);
+			const { signal } = new AbortController();
+			await Array.fromAsync(stream.read({ signal }));
+			await Array.fromAsync(stream.read({ signal }).batches());
+			for await (const _ of stream.read({ signal })) break;
+			await suite.fails(Array.fromAsync(recordsOf(store, "missing").read({ signal })), "STREAMBED_NOT_FOUND");
+			await stream.append(rec("d"), { signal });
+			const reader = await stream.read({ follow: true, from: "tail", signal }).open();
+			const waiting = reader[Symbol.asyncIterator]().next();
+			await reader.close();
+			await suite.fails(suite.soon("the end", waiting), "STREAMBED_CLOSED");
+			expect(getEventListeners(signal, "abort").length).toBe(0);
+		},
+	);
 }

@@ -33,7 +33,7 @@ export const engineSuiteCases: Readonly<
 	keptRetention: 4,
 	multipart: 20,
 	keptMultipart: 4,
-	records: 86,
+	records: 87,
 	keptRecords: 2,
 });
 
