@@ -15,7 +15,10 @@ export interface RecordReadOptions {
 	readonly from?: Location | undefined;
 	/** Where to end, exclusive; a sequence may lie beyond the tail, everything else is resolved when the reader is made. */
 	readonly to?: Location | undefined;
-	/** Begin at a cut, or at the `location` of another reader; in place of `from`. Shards that it does not know begin at their head. */
+	/**
+	 * Begin at a cut, or at the `location` of another reader; in place of `from`. Shards that it does not know begin at their
+	 * head. What has been dropped behind it is told as TRUNCATED{shard,head} by a step; the next one goes on at the head.
+	 */
 	readonly fromCut?: StreamCut | undefined;
 	/** End at a cut; in place of `to`. Shards that it does not know are left out. */
 	readonly toCut?: StreamCut | undefined;
@@ -89,7 +92,10 @@ export function checkAgainst(range: RecordRange, { id, layout }: EngineStream, l
 	}
 }
 
-/** Where reading a shard begins. @throws TRUNCATED, OUT_OF_RANGE */
+/**
+ * Where reading a shard begins. A cut may lie below a head by now: then the first step in that shard tells what was
+ * dropped, as it does to a reader that a truncation has overtaken, and the next one goes on. @throws TRUNCATED, OUT_OF_RANGE
+ */
 export async function startOf(
 	{ from }: RecordRange,
 	stream: EngineStream,
@@ -98,7 +104,8 @@ export async function startOf(
 ): Promise<number> {
 	if (!("at" in from)) {
 		const position = from.shard === undefined ? from.positions[shard] : from.positions[0];
-		return position === undefined ? head : await stream.shard(shard).locate({ at: "position", position });
+		if (position === undefined || position <= tail) return position ?? head;
+		return await stream.shard(shard).locate({ at: "position", position });
 	}
 	if (from.at === "head") return head;
 	if (from.at === "tail") return tail;

@@ -1,5 +1,7 @@
 /** Cases: the steps of a reader of records: asked for at the same time, aborted, ended; and its place, stored and used later. */
 import { getEventListeners } from "node:events";
+import type { StreambedError } from "../core/errors.ts";
+import type { StreamRecord } from "../core/record.ts";
 import { type Suite, textOf } from "./engine-suite-context.ts";
 import { listed, rec, recordCase, recordsOf } from "./engine-suite-records.ts";
 
@@ -7,6 +9,7 @@ import { listed, rec, recordCase, recordsOf } from "./engine-suite-records.ts";
 export function recordStepCases(suite: Suite): void {
 	togetherCases(suite);
 	endCases(suite);
+	placeCases(suite);
 }
 
 function togetherCases(suite: Suite): void {
@@ -83,4 +86,59 @@ function endCases(suite: Suite): void {
 			expect(getEventListeners(signal, "abort").length).toBe(0);
 		},
 	);
+}
+
+/** What a reader gives, as `shard:sequence`, and what it tells meanwhile, as `error in shard at head`. */
+async function told(suite: Suite, reader: AsyncIterable<StreamRecord>): Promise<string[]> {
+	const steps = reader[Symbol.asyncIterator]();
+	const found: string[] = [];
+	for (;;) {
+		const step = await steps.next().catch((error: StreambedError) => {
+			suite.isError(error, "STREAMBED_TRUNCATED");
+			return error;
+		});
+		if ("code" in step) found.push(`dropped in ${String(step.details.shard)} to ${String(step.details.head)}`);
+		else if (step.done === true) return found;
+		else found.push(`${step.value.shard}:${step.value.sequence}`);
+		suite.expect(found.length, "steps").toBeLessThanOrEqual(1000);
+	}
+}
+
+function placeCases(suite: Suite): void {
+	const { expect } = suite;
+
+	recordCase(
+		suite,
+		"a place that was stored can be used after a truncation: what was dropped is told once for each shard",
+		async ({ records }) => {
+			const stream = await records("r", 3);
+			const three = [0, 1, 2].map((shard) => ({ ...rec("x"), shard }));
+			const cut = await stream.cut();
+			for (let index = 0; index < 10; index++) await stream.append(three);
+			const reader = await stream.read({ limit: 6 }).open();
+			for await (const _ of reader);
+			await stream.truncateBefore({ before: { sequence: 7 }, shard: 1 });
+			await stream.truncateBefore({ before: "tail", shard: 2 });
+			const rest = (from: number): string[] => Array.from({ length: 10 - from }, (_, index) => `${from + index}`);
+			const wanted = ["dropped in 1 to 7", "dropped in 2 to 10", ...rest(0).map((each) => `0:${each}`)];
+			wanted.push(...rest(7).map((each) => `1:${each}`));
+			expect((await told(suite, stream.read({ fromCut: cut }))).sort()).toEqual(wanted.sort());
+			const later = await told(suite, stream.read({ fromCut: reader.location }));
+			expect(later.filter((each) => each.startsWith("1")).sort()).toEqual(["1:7", "1:8", "1:9"]);
+			expect(later.filter((each) => each === "dropped in 1 to 7").length).toBe(1);
+			expect(await told(suite, stream.read({ fromCut: cut, shard: 2 }))).toEqual(["dropped in 2 to 10"]);
+			const follower = stream.read({ fromCut: cut, toCut: await stream.cut(), follow: true });
+			expect((await suite.soon("the end", told(suite, follower))).sort()).toEqual(wanted.sort());
+		},
+	);
+
+	recordCase(suite, "a new shard is read once the dropped part of an older one has been told", async ({ records }) => {
+		const stream = await records("r", 1);
+		const cut = await stream.cut();
+		for (let index = 0; index < 5; index++) await stream.append(rec("x"));
+		await stream.update({ shards: 2 });
+		await stream.append({ ...rec("y"), shard: 1 });
+		await stream.truncateBefore({ before: "tail", shard: 0 });
+		expect(await told(suite, stream.read({ fromCut: cut }))).toEqual(["dropped in 0 to 5", "1:0"]);
+	});
 }

@@ -33,7 +33,7 @@ export const engineSuiteCases: Readonly<
 	keptRetention: 4,
 	multipart: 20,
 	keptMultipart: 4,
-	records: 87,
+	records: 89,
 	keptRecords: 2,
 });
 
