@@ -7,6 +7,7 @@ import { nameOf } from "./record.ts";
 export interface Serializer<T> {
 	/** For messages. */
 	readonly name?: string;
+	/** An array of its own for each value: those of one call are stored together. What it throws refuses the record. */
 	encode(value: T): Uint8Array;
 	/** `bytes` is a view: what is kept of it has to be copied. Whatever it throws becomes STREAMBED_DECODE. */
 	decode(bytes: Uint8Array): T;
@@ -65,12 +66,27 @@ export function checkSerializer<T>(given: Serializer<T>): Serializer<T> {
 
 /** Encodes the value of a record. @throws INVALID_OPTION */
 export function encodeValue<T>(serializer: Serializer<T>, value: T, which: number): Uint8Array {
-	const encoded: unknown = serializer.encode(value);
+	let encoded: unknown;
+	try {
+		encoded = serializer.encode(value);
+	} catch (error) {
+		throw unencodable(serializer, which, error);
+	}
 	if (isBytes(encoded)) return encoded;
 	throw fail("INVALID_OPTION", `value of ${nameOf(which)} must become a Uint8Array, not ${describe(encoded)}`, {
 		hint:
 			typeof encoded === "string"
 				? "Encode the text, or use the stream with a serializer: stream.as(utf8)."
 				: "Pass a Uint8Array, or use the stream with a serializer: stream.as(json()).",
+	});
+}
+
+/** Says which record it is; what the serializer threw is the cause. */
+function unencodable({ name = "such value" }: { readonly name?: string }, which: number, cause: unknown): Error {
+	const why = cause instanceof Error ? cause.message : String(cause);
+	return fail("INVALID_OPTION", `value of ${nameOf(which)} cannot be encoded as ${name}: ${why}`, {
+		cause,
+		hint: "Nothing of the call is stored.",
+		details: { option: "value" },
 	});
 }

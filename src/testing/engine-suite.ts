@@ -13,6 +13,7 @@ import { recordReaderCases } from "./engine-suite-record-reader.ts";
 import { recordRetryCases } from "./engine-suite-record-retries.ts";
 import { recordStepCases } from "./engine-suite-record-steps.ts";
 import { persistentRecordCases, recordStreamCases } from "./engine-suite-record-streams.ts";
+import { recordValueCases } from "./engine-suite-record-values.ts";
 import { recordWriterCases } from "./engine-suite-record-writer.ts";
 import { recordAppendCases } from "./engine-suite-records.ts";
 import { keptRetentionCases, retentionCases } from "./engine-suite-retention.ts";
@@ -33,7 +34,7 @@ export const engineSuiteCases: Readonly<
 	keptRetention: 4,
 	multipart: 20,
 	keptMultipart: 4,
-	records: 89,
+	records: 90,
 	keptRecords: 2,
 });
 
@@ -62,7 +63,10 @@ export function testEngine(engine: EngineUnderTest): void {
 			});
 		}
 		if (records) {
-			suite.area("appends of records", () => recordAppendCases(suite));
+			suite.area("appends of records", () => {
+				recordAppendCases(suite);
+				recordValueCases(suite);
+			});
 			suite.area("reading records", () => {
 				recordReaderCases(suite);
 				recordStepCases(suite);
