@@ -74,8 +74,8 @@ export class ByteStream {
 	 * DISK_FULL, STOPPED, ABORTED, CLOSED
 	 */
 	append(bytes: Uint8Array | readonly Uint8Array[], options?: AppendOptions): Promise<Appended> {
-		const shard = this.#access.shardNow;
-		const { context } = this.#access;
+		const { context, shardNow, waiting } = this.#access;
+		const shard = waiting === 0 ? shardNow : undefined;
 		// Most appends are one array without conditions to an open stream: they cost one promise.
 		if (shard !== undefined && options === undefined && bytes instanceof Uint8Array && context.isOpen()) {
 			const { length } = bytes;
@@ -93,7 +93,12 @@ export class ByteStream {
 		const parts = Array.isArray(bytes) ? (bytes as readonly Uint8Array[]) : [bytes as Uint8Array];
 		const length = this.#checkParts(parts);
 		throwIfAborted(options.signal, `append to ${this.address}`);
-		const shard = this.#access.shardNow ?? (await this.#access.shard());
+		const access = this.#access;
+		let shard = access.waiting === 0 ? access.shardNow : undefined;
+		if (shard === undefined) {
+			access.waiting++;
+			shard = await access.shard().finally(() => access.waiting--);
+		}
 		this.#access.context.assertOpen();
 		throwIfAborted(options.signal, `append to ${this.address}`);
 		if (length === 0) return await this.#appendNothing(shard, conditions);

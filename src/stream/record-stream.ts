@@ -118,8 +118,9 @@ export class RecordStream<T = Uint8Array> {
 		records: RecordInput<T> | readonly RecordInput<T>[],
 		options: RecordAppendOptions = none,
 	): Promise<RecordAppended[]> {
-		const stream = this.#access.streamNow;
-		if (stream === undefined || stream.growing !== undefined || !this.#access.context.isOpen()) {
+		const access = this.#access;
+		const stream = access.waiting === 0 ? access.streamNow : undefined;
+		if (stream === undefined || stream.growing !== undefined || !access.context.isOpen()) {
 			return this.#appendLater(records, options);
 		}
 		try {
@@ -151,9 +152,17 @@ export class RecordStream<T = Uint8Array> {
 		records: RecordInput<T> | readonly RecordInput<T>[],
 		options: RecordAppendOptions,
 	): Promise<RecordAppended[]> {
-		const stream = await this.#access.stream();
-		while (stream.growing !== undefined) await stream.growing;
-		this.#access.context.assertOpen();
+		const access = this.#access;
+		let stream: EngineStream;
+		access.waiting++;
+		try {
+			stream = await access.stream();
+			while (stream.growing !== undefined) await stream.growing;
+		} finally {
+			access.waiting--;
+		}
+		// In the same turn, so that nothing comes in between.
+		access.context.assertOpen();
 		return await this.#appendNow(stream, records, options);
 	}
 

@@ -27,6 +27,8 @@ export class StreamAccess {
 	readonly address: StreamAddress;
 	/** `scope/stream`. */
 	readonly label: string;
+	/** Appends made while the stream was opened or grew, and not handed over: one that is made now has to come behind them. */
+	waiting = 0;
 	readonly #kind: StreamKind;
 	#stream: EngineStream | undefined;
 	#opening: Promise<EngineStream> | undefined;

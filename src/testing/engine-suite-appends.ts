@@ -22,6 +22,18 @@ export function appendCases(suite: Suite): void {
 		expect(pieces.map(({ offset, bytes }) => [offset, textOf(bytes)])).toEqual([[0, "abcde"]]);
 	});
 
+	suite.case("appends made while the stream is opened are stored in call order", async ({ stream, store }) => {
+		const handle = store.scope("suite").stream(stream.name);
+		const pending: Promise<unknown>[] = [];
+		// At any moment of the opening.
+		for (let index = 0; index < 1000; index++) {
+			pending.push(handle.append(bytesOf(`${index}\n`)));
+			await null;
+		}
+		await Promise.all(pending);
+		await suite.holds(stream, bytesOf(Array.from({ length: 1000 }, (_, index) => `${index}\n`).join("")));
+	});
+
 	suite.case("appends made without waiting are stored in call order", async ({ stream }) => {
 		await stream.open();
 		const parts = Array.from({ length: 500 }, (_, index) => bytesOf(`${index};`));

@@ -156,6 +156,20 @@ function contentCases(suite: Suite): void {
 		},
 	);
 
+	recordCase(suite, "appends made while the stream is opened are stored in call order", async ({ records, store }) => {
+		await records("r");
+		const stream = recordsOf(store, "r");
+		const pending: Promise<unknown>[] = [];
+		for (let index = 0; index < 1000; index++) {
+			pending.push(stream.append(rec(`${index}`)));
+			// At any moment of the opening.
+			await null;
+		}
+		await Promise.all(pending);
+		const values = await Array.fromAsync(stream.read(), ({ value }) => textOf(value));
+		expect(values).toEqual(Array.from({ length: 1000 }, (_, index) => `${index}`));
+	});
+
 	recordCase(suite, "appends made without waiting are stored in call order", async ({ records }) => {
 		const stream = await (await records("r", 3)).open();
 		await Promise.all(Array.from({ length: 300 }, (_, index) => stream.append(rec(`${index}`, "one"))));

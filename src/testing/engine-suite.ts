@@ -28,13 +28,13 @@ export const engineSuiteCases: Readonly<
 		number
 	>
 > = Object.freeze({
-	common: 193,
+	common: 194,
 	persistent: 14,
 	retention: 14,
 	keptRetention: 4,
 	multipart: 20,
 	keptMultipart: 4,
-	records: 90,
+	records: 91,
 	keptRecords: 2,
 });
 
