@@ -30,7 +30,7 @@ export interface RecordWriterOptions {
 	readonly batchBytes?: number | undefined;
 	/** And at so many records. Default 10,000. */
 	readonly batchRecords?: number | undefined;
-	/** Bytes written and not yet durable; beyond that, awaiting a write waits. Default 16 MiB. */
+	/** Bytes written and not yet durable, 32 added for each record; beyond that, awaiting a write waits. Default 16 MiB. */
 	readonly maxInFlightBytes?: number | undefined;
 	/**
 	 * Numbers the records: a producer that was taken, or the triple of the first record, which counts up from there. Each
@@ -105,7 +105,8 @@ export class RecordWriter<T = Uint8Array> implements AsyncDisposable, TicketHold
 		} catch (error) {
 			return this.#refused(error);
 		}
-		const bytes = recordContent(checked.value, checked.meta);
+		// Records without a byte take room as well.
+		const bytes = recordContent(checked.value, checked.meta) + recordLimits.framingBytes;
 		const fixed = checked.shard !== undefined || (checked.meta?.key ?? null) === null;
 		const ticket = new WrittenRecord(this, this.#group, bytes, fixed);
 		this.#group.pending++;

@@ -72,6 +72,16 @@ function ticketCases(suite: Suite): void {
 		expect(await tails(stream)).toEqual([40]);
 	});
 
+	recordCase(suite, "records without a byte take room as well", async ({ records }) => {
+		const stream = await (await records("r")).open();
+		const writer = stream.writer({ maxInFlightBytes: 10 * KiB });
+		let written = 0;
+		for (; writer.hasRoom && written < 10_000; written++) void writer.write({ value: new Uint8Array(0) });
+		expect(writer.hasRoom).toBe(false);
+		await writer.close();
+		expect(await tails(stream)).toEqual([written]);
+	});
+
 	recordCase(suite, "close flushes, and nothing is taken after it", async ({ records }) => {
 		const stream = await records("r", 2);
 		const writer = stream.writer({ lingerMs: 60_000 });
