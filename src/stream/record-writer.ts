@@ -34,8 +34,8 @@ export interface RecordWriterOptions {
 	readonly maxInFlightBytes?: number | undefined;
 	/**
 	 * Numbers the records: a producer that was taken, or the triple of the first record, which counts up from there. Each
-	 * record is an append of its own then, and at most 4,096 are in flight. After a failure the writer takes nothing more: close it,
-	 * take the producer again, and go on behind its `last`.
+	 * record is an append of its own then, and at most 4,096 are in flight. After a failure, or a record that is refused, the
+	 * writer takes nothing more: close it, take the producer again, and go on behind its `last`.
 	 */
 	readonly producer?: Producer | ProducerTriple | undefined;
 }
@@ -103,6 +103,8 @@ export class RecordWriter<T = Uint8Array> implements AsyncDisposable, TicketHold
 		try {
 			checked = this.#check(record);
 		} catch (error) {
+			// Numbers would be given to the wrong records from here on.
+			if (this.#producer !== undefined) this.#blocked = { error };
 			return this.#refused(error);
 		}
 		// Records without a byte take room as well.

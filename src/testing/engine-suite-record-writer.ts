@@ -239,4 +239,20 @@ function producerCases(suite: Suite): void {
 		await writer.close().catch(() => {});
 		expect((await listed(stream)).length).toBe(1);
 	});
+
+	recordCase(
+		suite,
+		"a producer's writer takes nothing behind a record that was refused, so that numbers tell which records are stored",
+		async ({ records }) => {
+			const stream = await records("r", 2);
+			const writer = stream.writer({ producer: await stream.producer("p") });
+			const all = [rec("0"), rec("1"), { value: "wrong" } as never, rec("3")];
+			const outcomes = await Promise.allSettled(all.map((each) => writer.write(each).durable));
+			expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "rejected", "rejected"]);
+			await suite.fails(writer.write(rec("4")).durable, "STREAMBED_INVALID_OPTION");
+			await writer.close();
+			expect((await stream.producer("p")).last?.sequence).toBe(1);
+			expect((await tails(stream)).reduce((sum, tail) => sum + tail)).toBe(2);
+		},
+	);
 }
