@@ -2,8 +2,13 @@
 import { types } from "node:util";
 import { fail } from "./errors.ts";
 
-/** Throws STREAMBED_INVALID_OPTION if `given` has a key that is not in `known`, naming the nearest known one. */
+/** Throws STREAMBED_INVALID_OPTION if `given` is no object, or has a key that is not in `known`, naming the nearest known one. */
 export function rejectUnknown(given: object, known: readonly string[], where: string): void {
+	if (typeof given !== "object" || given === null) {
+		throw fail("INVALID_OPTION", `${where} must be an object, not ${describe(given)}`, {
+			hint: `It may have ${known.join(", ")}.`,
+		});
+	}
 	for (const key of Object.keys(given)) {
 		if (known.includes(key)) continue;
 		const guess = nearest(key, known);

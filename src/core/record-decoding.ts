@@ -106,7 +106,8 @@ export function decodeMeta(bytes: Uint8Array, from: number, to: number): Decoded
 	}
 	if ((flags & RecordFlag.clientInfo) !== 0) {
 		if (!nextPart(bytes, to, part)) return undefined;
-		clientInfo = bytes.subarray(part.from, part.to);
+		// Of a Buffer subarray() would be a Buffer as well.
+		clientInfo = new Uint8Array(bytes.buffer, bytes.byteOffset + part.from, part.to - part.from);
 	}
 	if ((flags & RecordFlag.eventTime) !== 0) {
 		if (part.to + 8 > to) return undefined;

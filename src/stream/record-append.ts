@@ -89,17 +89,19 @@ export function collectRecords<T>(
 		const own = checkShape(record, shard, index);
 		const value = encodeValue(serializer, record.value, index);
 		payload.add(value, checkMeta(record, index));
-		if (own !== undefined && own !== shard) requireShard(own, layout, label);
+		if (own !== undefined && own !== shard) requireShard(own, layout, label, index);
 	}
 	return { groups: [{ shard: shard ?? 0, payload, expect: undefined }], groupOf: undefined, count: given.length };
 }
 
-/** Tells whether there is such a shard. @throws INVALID_OPTION */
-export function requireShard(shard: number, layout: StreamLayout, label: string): void {
-	if (shard < layout.shards) return;
-	const last = layout.shards - 1;
-	throw fail("INVALID_OPTION", `${label} has no shard ${shard}: its shards are 0${last > 0 ? ` to ${last}` : ""}`, {
-		details: { option: "shard", shard, shards: layout.shards },
+/** Sees to it that there is such a shard; `which` record of a call names it, if it is one of several. @throws INVALID_OPTION */
+export function requireShard(shard: number, layout: StreamLayout, label: string, which: number = -1): void {
+	const { shards } = layout;
+	if (shard < shards) return;
+	const what =
+		which < 0 ? `${label} has no shard ${shard}` : `record ${which} is for shard ${shard}, which ${label} has not`;
+	throw fail("INVALID_OPTION", `${what}: its shards are 0${shards > 1 ? ` to ${shards - 1}` : ""}`, {
+		details: { option: "shard", shard, shards },
 	});
 }
 

@@ -211,7 +211,7 @@ export class RecordStream<T = Uint8Array> {
 		const records = new Array<CheckedRecord>(given.length);
 		for (let index = 0; index < given.length; index++) {
 			const record = checkInput(given[index] as RecordInput<T>, this.#serializer, shard, index);
-			if (record.shard !== undefined && record.shard !== shard) requireShard(record.shard, layout, this.address);
+			if (record.shard !== undefined && record.shard !== shard) requireShard(record.shard, layout, this.address, index);
 			records[index] = record;
 		}
 		return records;
@@ -374,8 +374,9 @@ export class RecordStream<T = Uint8Array> {
 	 * cut. Sequences stay. A place at or below a head changes nothing there.
 	 * @returns the heads, by shard. @throws OUT_OF_RANGE{tail}
 	 */
-	async truncateBefore({ before, shard, cut, ...more }: RecordTruncation): Promise<readonly number[]> {
-		rejectUnknown(more, ["before", "shard", "cut"], "the truncation");
+	async truncateBefore(truncation: RecordTruncation): Promise<readonly number[]> {
+		rejectUnknown(truncation, ["before", "shard", "cut"], "the truncation");
+		const { before, shard, cut } = truncation;
 		if ((before === undefined) === (cut === undefined)) {
 			throw fail("INVALID_OPTION", "a truncation has either before or cut", { details: { option: "before" } });
 		}

@@ -81,7 +81,8 @@ function placeCases(suite: Suite): void {
 			{ fromCut: "nonsense" },
 			{ from: "head", fromCut: "sbcut1.x" },
 		];
-		for (const options of wrong) suite.throws(() => stream.read(options), "STREAMBED_INVALID_OPTION");
+		for (const options of [...wrong, null as never])
+			suite.throws(() => stream.read(options), "STREAMBED_INVALID_OPTION");
 		for (const options of [{ shard: 2 }, { from: { sequence: 0 } }, { to: { sequence: 0 } }]) {
 			await suite.fails(Array.fromAsync(stream.read(options)), "STREAMBED_INVALID_OPTION");
 		}
@@ -389,7 +390,9 @@ function truncationCases(suite: Suite): void {
 			await suite.fails(stream.truncateBefore({ before: { sequence: 99 }, shard: 0 }), "STREAMBED_OUT_OF_RANGE", {
 				tail: 6,
 			});
-			await suite.fails(stream.truncateBefore({}), "STREAMBED_INVALID_OPTION");
+			for (const wrong of [{}, undefined, { cut, before: "head" }, { to: "head" }]) {
+				await suite.fails(stream.truncateBefore(wrong as never), "STREAMBED_INVALID_OPTION");
+			}
 			await suite.fails(stream.truncateBefore({ before: { sequence: 1 } }), "STREAMBED_INVALID_OPTION");
 		},
 	);

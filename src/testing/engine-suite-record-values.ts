@@ -1,12 +1,45 @@
 /** Cases: what records hold, at its bounds, and values that a serializer cannot encode. */
 import type { StreambedError } from "../core/errors.ts";
+import type { RecordInput } from "../core/record.ts";
 import { json, pair, utf8 } from "../core/serializer.ts";
 import { bytesOf, type Suite } from "./engine-suite-context.ts";
 import { recordCase, tails } from "./engine-suite-records.ts";
 
 /** Registers the cases. */
 export function recordValueCases(suite: Suite): void {
+	boundCases(suite);
 	encodeCases(suite);
+}
+
+function boundCases(suite: Suite): void {
+	const { expect } = suite;
+
+	recordCase(suite, "what a record holds comes back the same at its bounds, as plain arrays", async ({ records }) => {
+		const stream = await records("r");
+		const given: RecordInput[] = [
+			{ value: new Uint8Array(0), key: "", headers: {}, clientInfo: new Uint8Array(0), eventTime: 0 },
+			{ value: bytesOf("a"), headers: JSON.parse('{"__proto__":"x","":"","\\u0000":"\\u0000"}'), eventTime: -0 },
+			{ value: bytesOf("b"), eventTime: Number.MIN_SAFE_INTEGER },
+			{ value: bytesOf("c"), clientInfo: Buffer.from("info"), eventTime: Number.MAX_SAFE_INTEGER },
+			{ value: Buffer.from("d"), key: "\u0000\n𝄞", headers: { "\n": "𝄞" } },
+		];
+		for (const each of given) await stream.append(each);
+		for (const copy of [false, true]) {
+			let index = 0;
+			for await (const found of stream.read({ copy })) {
+				const { value, key = null, headers = {}, clientInfo = null, eventTime = null } = given[index++] as RecordInput;
+				suite.sameBytes(found.value, value);
+				expect([found.key, found.eventTime]).toEqual([key, eventTime === null ? null : eventTime + 0]);
+				expect(Object.entries(found.headers)).toEqual(Object.entries(headers ?? {}));
+				expect(found.clientInfo === null).toBe(clientInfo === null);
+				suite.sameBytes(found.clientInfo ?? new Uint8Array(0), clientInfo ?? new Uint8Array(0));
+				for (const each of [found.value, found.clientInfo ?? new Uint8Array(0)]) {
+					expect(Object.getPrototypeOf(each)).toBe(Uint8Array.prototype);
+				}
+			}
+			expect(index).toBe(given.length);
+		}
+	});
 }
 
 function encodeCases(suite: Suite): void {

@@ -152,7 +152,13 @@ function failureCases(suite: Suite): void {
 
 	recordCase(suite, "wrong records and options are refused, and leave the writer as it was", async ({ records }) => {
 		const stream = await (await records("r", 2)).open();
-		for (const options of [{ linger: 1 }, { lingerMs: -1 }, { batchRecords: 0 }, { maxInFlightBytes: 0 }]) {
+		for (const options of [
+			{ linger: 1 },
+			{ lingerMs: -1 },
+			{ batchRecords: 0 },
+			{ maxInFlightBytes: 0 },
+			null as never,
+		]) {
 			suite.throws(() => stream.writer(options), "STREAMBED_INVALID_OPTION");
 		}
 		const writer = stream.writer();

@@ -291,7 +291,7 @@ function refusalCases(suite: Suite): void {
 						(reason: StreambedError) => reason,
 					);
 					suite.isError(error, "STREAMBED_INVALID_OPTION");
-					if (!(error?.message.includes("shard 3") ?? false)) expect(error?.message).toContain("record 1");
+					expect(error?.message).toContain("record 1");
 				}
 				expect((await tails(stream)).every((tail) => tail === 0)).toBe(true);
 			}
@@ -311,7 +311,9 @@ function refusalCases(suite: Suite): void {
 	recordCase(suite, "unknown options and shards that are not there are refused", async ({ records }) => {
 		const stream = await records("r", 2);
 		const wrong: object[] = [{ shrd: 1 }, { shard: 2 }, { shard: -1 }, { atomic: 1 }, { expect: "0" }, { signal: 1 }];
-		for (const options of wrong) await suite.fails(stream.append(rec("x"), options), "STREAMBED_INVALID_OPTION");
+		for (const options of [...wrong, null as never, 3 as never]) {
+			await suite.fails(stream.append(rec("x"), options), "STREAMBED_INVALID_OPTION");
+		}
 		await suite.fails(stream.append({ ...rec("x"), shard: 1 }, { shard: 0 }), "STREAMBED_INVALID_OPTION");
 		expect(await tails(stream)).toEqual([0, 0]);
 	});

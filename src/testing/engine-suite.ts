@@ -34,7 +34,7 @@ export const engineSuiteCases: Readonly<
 	keptRetention: 4,
 	multipart: 20,
 	keptMultipart: 4,
-	records: 93,
+	records: 94,
 	keptRecords: 2,
 });
 
