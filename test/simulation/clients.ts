@@ -42,6 +42,10 @@ export interface Surroundings {
 	nowMs(): number;
 	/** Sets the wall clock, where it is set at all. */
 	readonly setClock: (() => Promise<void>) | undefined;
+	/** Numbers of appends of which a try in this life may be stored: no refusal of another try says that it is not. */
+	readonly inDoubt: Set<number>;
+	/** Lets this life end within a few operations of the disk. */
+	endSoon(): void;
 	/** Milliseconds of simulated time. */
 	sleep(ms: number): Promise<void>;
 }

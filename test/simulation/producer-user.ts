@@ -132,7 +132,8 @@ export class ProducerUser {
 				producer.known = true;
 				producer.open = producer.open.filter(({ number }) => number !== attempt.number);
 			} catch (error) {
-				unknown ||= mayBeStored(error);
+				if (mayBeStored(error)) this.#around.inDoubt.add(attempt.number);
+				unknown ||= this.#around.inDoubt.has(attempt.number);
 				refused.push({ ...attempt, gap: StreambedError.is(error, "STREAMBED_PRODUCER_GAP") });
 				if (this.#refused(model, producer, attempt, error)) fenced = true;
 			}
@@ -183,7 +184,7 @@ export class ProducerUser {
 	/** Tells whether the producer was fenced; what no producer may be told is a failure. */
 	#refused(model: StreamModel, producer: ProducerKnowledge, attempt: Numbered, error: unknown): boolean {
 		const answered = this.#around.tick();
-		if (!mayBeStored(error)) model.refused(attempt);
+		if (!this.#around.inDoubt.has(attempt.number)) model.refused(attempt);
 		if (StreambedError.is(error, "STREAMBED_FENCED")) {
 			if (!producer.taking) model.fail("an append was fenced, and nobody has taken an epoch");
 			return true;

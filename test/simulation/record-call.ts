@@ -42,6 +42,8 @@ export class RecordCall implements CallPlan {
 	calledMs: number = Number.NaN;
 	/** `partly`: some shards have stored theirs, and the others never will; `absent`: nothing of it is stored. */
 	state: "open" | "stored" | "partly" | "absent" = "absent";
+	/** A try in this life may be stored: until the next opening no refusal of another try says that it is not. */
+	inDoubt = false;
 	/** What is known to be stored of one that is stored in part. */
 	stored: readonly ShardSpan[] = [];
 	/** Numbers of shards that it may have been routed by, and the shards that were named for all of it. */

@@ -120,6 +120,7 @@ function checkBounds(model: RecordModel, number: number, head: number, tail: num
 function settle(model: RecordModel, call: RecordCall): void {
 	model.checkRouting(call);
 	model.noteFound(call);
+	call.inDoubt = false;
 	if (!call.isPlaced && call.state === "open") {
 		call.state = "absent";
 		call.called = Number.NaN;

@@ -62,7 +62,8 @@ export class RecordProducer {
 	}
 
 	#producer(model: RecordModel): RecordProducerKnowledge {
-		const id = this.#random.pick(IDS);
+		const owing = IDS.filter((each) => (model.producers.get(each)?.open.length ?? 0) > 0);
+		const id = this.#random.pick(owing.length > 0 && this.#random.chance(0.7) ? owing : IDS);
 		let producer = model.producers.get(id);
 		if (producer === undefined) {
 			const lane = this.#around.nextLane();
@@ -93,6 +94,8 @@ export class RecordProducer {
 			fresh.push({ call, epoch, sequence: producer.next++ });
 		}
 		producer.open = fresh;
+		// What has no answer when a life ends is what retries are for.
+		if (this.#random.chance(0.15)) this.#around.endSoon();
 		const fenced = await this.#appendAll(model, stream, producer, fresh);
 		if (fenced) await this.#take(model, stream, producer);
 	}
@@ -133,7 +136,8 @@ export class RecordProducer {
 				producer.known = true;
 				producer.open = producer.open.filter((open) => open.call !== call);
 			} catch (error) {
-				unknown ||= mayBeStored(error);
+				call.inDoubt ||= mayBeStored(error);
+				unknown ||= call.inDoubt;
 				refused.push({ sequence, gap: StreambedError.is(error, "STREAMBED_PRODUCER_GAP") });
 				if (this.#refused(model, producer, call, error, called)) fenced = true;
 			}
@@ -184,7 +188,7 @@ export class RecordProducer {
 		called: number,
 	): boolean {
 		const answered = this.#around.tick();
-		if (!mayBeStored(error) && call.state !== "stored") model.refused(call);
+		if (!call.inDoubt && call.state !== "stored") model.refused(call);
 		if (StreambedError.is(error, "STREAMBED_FENCED")) {
 			if (!producer.taking) model.fail("an append was fenced, and nobody has taken an epoch");
 			return true;

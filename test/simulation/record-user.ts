@@ -82,7 +82,9 @@ export class RecordUser {
 	async #one(): Promise<void> {
 		const there = [...this.#streams.handles.keys()].filter((model) => !model.deleteAsked);
 		const model = there.length === 0 ? undefined : this.#random.pick(there);
-		const chosen = this.#random.weighted(weights);
+		// Retries are worth most when little has happened since the crash.
+		const owed = model !== undefined && [...model.producers.values()].some(({ open }) => open.length > 0);
+		const chosen = owed && this.#random.chance(0.5) ? "produce" : this.#random.weighted(weights);
 		if (model === undefined || chosen === "create") return await this.#create();
 		const stream = this.#streams.handles.get(model) as RecordStream;
 		const full = model.volume > this.#around.streamBytes;

@@ -211,6 +211,7 @@ export class Simulation {
 			sizes: this.#profile.sizes,
 			streamBytes: this.#profile.streamBytes,
 			busy: new Set(),
+			inDoubt: new Set(),
 			closing: false,
 			faulty: owner.disk.fault !== undefined,
 			tick: () => {
@@ -227,6 +228,11 @@ export class Simulation {
 			},
 			pause: (steps) => machine.pause(owner, steps),
 			nowMs: () => (this.#agesUnknown ? Number.NaN : machine.clock.monotonic()),
+			endSoon: () => {
+				const few = this.#random.between(1, 10);
+				if (machine.operationsLeft < Number.POSITIVE_INFINITY)
+					machine.operationsLeft = Math.min(machine.operationsLeft, few);
+			},
 			setClock: this.#steps ? () => this.#setClock(owner) : undefined,
 			sleep: (ms) => sleep(owner, ms),
 		};
