@@ -45,9 +45,11 @@ export interface FixtureStream {
 	readonly prepared: number;
 }
 
-const START = Date.UTC(2024, 1, 29, 12);
+/** When the first of it was written. */
+export const START: number = Date.UTC(2024, 1, 29, 12);
 const SEGMENT_BYTES = 64 * 1024;
-const ROOT = "/fixture";
+/** Where the store stands while it is made. */
+export const ROOT = "/fixture";
 /** Neither the process that wrote them nor the room that was kept free is part of the format. */
 const LEFT_OUT = /(^|\/)(OWNER|reserve)$/;
 
@@ -61,7 +63,7 @@ function fixtureBytes(from: number, length: number): Uint8Array {
 }
 
 /** Counts up: bytes are told apart and always the same. */
-function countingRandom(): Random {
+export function countingRandom(): Random {
 	let next = 0;
 	return { bytes: (length) => Uint8Array.from({ length }, () => (next = (next * 73 + 41) & 0xff)) };
 }
@@ -256,7 +258,8 @@ async function writeUnsettled(recorder: Recorder): Promise<void> {
 	await recorder.append("new/late", 1);
 }
 
-async function filesOf(disk: Disk, below = ""): Promise<Map<string, Uint8Array>> {
+/** All files of a store that belong to the format. */
+export async function filesOf(disk: Disk, below = ""): Promise<Map<string, Uint8Array>> {
 	const files = new Map<string, Uint8Array>();
 	for (const { name, kind } of await disk.list(join(ROOT, below))) {
 		const path = below === "" ? name : `${below}/${name}`;
@@ -267,7 +270,7 @@ async function filesOf(disk: Disk, below = ""): Promise<Map<string, Uint8Array>>
 }
 
 /** Reads the committed files of a fixture. */
-export async function readFixture(name: FixtureName | FormerFixtureName): Promise<FixtureFiles> {
+export async function readFixture(name: FixtureName | FormerFixtureName | "records"): Promise<FixtureFiles> {
 	const folder = join(fixtureFolder, name);
 	const paths = JSON.parse(await readFile(join(folder, "files.json"), "utf8")) as Record<string, string>;
 	const files = new Map<string, Uint8Array>();
@@ -276,7 +279,7 @@ export async function readFixture(name: FixtureName | FormerFixtureName): Promis
 }
 
 /** Writes files with odd names under plain ones, compressed: most of a journal is zeros. */
-async function writeFixture(name: FixtureName, files: FixtureFiles): Promise<void> {
+export async function writeFixture(name: FixtureName | "records", files: FixtureFiles): Promise<void> {
 	const folder = join(fixtureFolder, name);
 	await rm(folder, { recursive: true, force: true });
 	await mkdir(folder, { recursive: true });
