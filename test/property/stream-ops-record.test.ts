@@ -52,6 +52,13 @@ describe("a record as a field of Stream Ops", () => {
 		);
 	});
 
+	it("keeps what is empty or 0 apart from what is not there", () => {
+		const value = new Uint8Array();
+		for (const only of [{}, { key: "" }, { clientInfo: value }, { eventTime: 0 }, { headers: { "": "" } }]) {
+			expect(complete(recordOfField(fieldOfRecord({ value, ...only })))).toEqual(complete({ value, ...only }));
+		}
+	});
+
 	it("is the value itself where that is a field and there is nothing else", () => {
 		for (const value of [encode("text"), encode(null), encode({ a: 1 }), encode({ streambed: 1 })]) {
 			expect(fieldOfRecord({ value, key: null, headers: {} })).toBe(value);
