@@ -2,6 +2,7 @@
  * Reads records from an entry's payload (docs/format.md §8). Lengths first: where each record stands is found without
  * looking at what it holds, which is decoded for those who ask. No bytes make any of this throw.
  */
+import type { RecordPart } from "./record.ts";
 import { RESERVED_FLAGS, RecordFlag } from "./record-encoding.ts";
 
 const decoder = new TextDecoder();
@@ -13,6 +14,7 @@ export interface DecodedMeta {
 	readonly headers: Readonly<Record<string, string>>;
 	readonly clientInfo: Uint8Array | null;
 	readonly eventTime: number | null;
+	readonly part: RecordPart | null;
 	readonly valueAt: number;
 }
 
@@ -90,60 +92,68 @@ export function decodeMeta(bytes: Uint8Array, from: number, to: number): Decoded
 	if (from >= to || to > bytes.length) return undefined;
 	const flags = bytes[from] as number;
 	if ((flags & RESERVED_FLAGS) !== 0) return undefined;
-	const part: Part = { from: 0, to: from + 1 };
+	const place: Place = { from: 0, to: from + 1 };
 	let key: string | null = null;
 	let headers = noHeaders;
 	let clientInfo: Uint8Array | null = null;
 	let eventTime: number | null = null;
+	let part: RecordPart | null = null;
 	if ((flags & RecordFlag.key) !== 0) {
-		if (!nextPart(bytes, to, part)) return undefined;
-		key = textOf(bytes, part.from, part.to);
+		if (!nextStretch(bytes, to, place)) return undefined;
+		key = textOf(bytes, place.from, place.to);
 	}
 	if ((flags & RecordFlag.headers) !== 0) {
-		const found = readHeaders(bytes, to, part);
+		const found = readHeaders(bytes, to, place);
 		if (found === undefined) return undefined;
 		headers = found;
 	}
 	if ((flags & RecordFlag.clientInfo) !== 0) {
-		if (!nextPart(bytes, to, part)) return undefined;
+		if (!nextStretch(bytes, to, place)) return undefined;
 		// Of a Buffer subarray() would be a Buffer as well.
-		clientInfo = new Uint8Array(bytes.buffer, bytes.byteOffset + part.from, part.to - part.from);
+		clientInfo = new Uint8Array(bytes.buffer, bytes.byteOffset + place.from, place.to - place.from);
 	}
 	if ((flags & RecordFlag.eventTime) !== 0) {
-		if (part.to + 8 > to) return undefined;
-		eventTime = readI64(bytes, part.to);
+		if (place.to + 8 > to) return undefined;
+		eventTime = readI64(bytes, place.to);
 		if (!Number.isSafeInteger(eventTime)) return undefined;
-		part.to += 8;
+		place.to += 8;
 	}
-	return { key, headers, clientInfo, eventTime, valueAt: part.to };
+	if ((flags & RecordFlag.part) !== 0) {
+		const number = place.to < to ? readVarint(bytes, place.to) : -1;
+		if (number < 0) return undefined;
+		place.to += varintLength(bytes, place.to);
+		if (place.to > to) return undefined;
+		part = { index: number >>> 1, last: (number & 1) === 1 };
+	}
+	return { key, headers, clientInfo, eventTime, part, valueAt: place.to };
 }
 
-/** A part with a length in front; the next one begins where it ends. */
-interface Part {
+/** A stretch with its length in front; the next one begins where it ends. */
+interface Place {
 	from: number;
 	to: number;
 }
 
-function nextPart(bytes: Uint8Array, end: number, part: Part): boolean {
-	if (part.to >= end) return false;
-	const length = readVarint(bytes, part.to);
+function nextStretch(bytes: Uint8Array, end: number, place: Place): boolean {
+	if (place.to >= end) return false;
+	const length = readVarint(bytes, place.to);
 	if (length < 0) return false;
-	part.from = part.to + varintLength(bytes, part.to);
-	part.to = part.from + length;
-	return part.to <= end;
+	place.from = place.to + varintLength(bytes, place.to);
+	place.to = place.from + length;
+	return place.to <= end;
 }
 
-function readHeaders(bytes: Uint8Array, end: number, part: Part): Readonly<Record<string, string>> | undefined {
-	if (part.to >= end) return undefined;
-	const count = readVarint(bytes, part.to);
+function readHeaders(bytes: Uint8Array, end: number, place: Place): Readonly<Record<string, string>> | undefined {
+	if (place.to >= end) return undefined;
+	const count = readVarint(bytes, place.to);
 	if (count < 0) return undefined;
-	part.to += varintLength(bytes, part.to);
+	place.to += varintLength(bytes, place.to);
 	const headers: Record<string, string> = {};
 	for (let left = count; left > 0; left--) {
-		if (!nextPart(bytes, end, part)) return undefined;
-		const name = textOf(bytes, part.from, part.to);
-		if (!nextPart(bytes, end, part)) return undefined;
-		const value = textOf(bytes, part.from, part.to);
+		if (!nextStretch(bytes, end, place)) return undefined;
+		const name = textOf(bytes, place.from, place.to);
+		if (!nextStretch(bytes, end, place)) return undefined;
+		const value = textOf(bytes, place.from, place.to);
 		// Assigning to a name like __proto__ would not make a member of it.
 		if (name === "__proto__") Object.defineProperty(headers, name, { value, enumerable: true });
 		else headers[name] = value;

@@ -1,15 +1,15 @@
 /**
  * Writes records into an entry's payload (docs/format.md §8): one behind the other, each with its length in front.
  *
- *   | length, varint | flags | key | headers | client info | event time | value: the rest |
+ *   | length, varint | flags | key | headers | client info | event time | part | value: the rest |
  */
-import type { RecordMeta } from "./record.ts";
+import type { RecordMeta, RecordPart } from "./record.ts";
 import type { PayloadSource } from "./shard.ts";
 
 /** Flags of a record: which parts it has, in this order. */
-export const RecordFlag = { key: 1, headers: 2, clientInfo: 4, eventTime: 8 } as const;
+export const RecordFlag = { key: 1, headers: 2, clientInfo: 4, eventTime: 8, part: 16 } as const;
 /** Bits that no record has yet. */
-export const RESERVED_FLAGS = 0xf0;
+export const RESERVED_FLAGS = 0xe0;
 
 const EVENT_TIME_BYTES = 8;
 const encoder = new TextEncoder();
@@ -106,8 +106,9 @@ export class RecordPayload implements PayloadSource {
 
 /** Bytes of everything between the flags and the value. */
 function metaBytes(meta: RecordMeta): number {
-	const { key, keyBytes, headers, clientInfo, eventTime } = meta;
+	const { key, keyBytes, headers, clientInfo, eventTime, part } = meta;
 	let bytes = eventTime === null ? 0 : EVENT_TIME_BYTES;
+	if (part !== undefined) bytes += varintBytes(partNumber(part));
 	if (key !== null) bytes += varintBytes(keyBytes) + keyBytes;
 	if (clientInfo !== null) bytes += varintBytes(clientInfo.length) + clientInfo.length;
 	return headers === null ? bytes : bytes + headerBytes(headers);
@@ -124,13 +125,14 @@ function contentBytes({ keyBytes, headers, clientInfo }: RecordMeta): number {
 }
 
 function writeMeta(target: Uint8Array, start: number, meta: RecordMeta): number {
-	const { key, keyBytes, headers, clientInfo, eventTime } = meta;
+	const { key, keyBytes, headers, clientInfo, eventTime, part } = meta;
 	let at = start;
 	target[at++] =
 		(key === null ? 0 : RecordFlag.key) |
 		(headers === null ? 0 : RecordFlag.headers) |
 		(clientInfo === null ? 0 : RecordFlag.clientInfo) |
-		(eventTime === null ? 0 : RecordFlag.eventTime);
+		(eventTime === null ? 0 : RecordFlag.eventTime) |
+		(part === undefined ? 0 : RecordFlag.part);
 	if (key !== null) {
 		at = writeVarint(target, at, keyBytes);
 		writeText(target, at, key, keyBytes);
@@ -141,8 +143,13 @@ function writeMeta(target: Uint8Array, start: number, meta: RecordMeta): number 
 		for (const part of headers) at = writePart(target, at, part);
 	}
 	if (clientInfo !== null) at = writePart(target, at, clientInfo);
-	if (eventTime === null) return at;
-	return writeI64(target, at, eventTime);
+	if (eventTime !== null) at = writeI64(target, at, eventTime);
+	return part === undefined ? at : writeVarint(target, at, partNumber(part));
+}
+
+/** A part's number as stored: twice its index, and one more of the last. */
+function partNumber({ index, last }: RecordPart): number {
+	return 2 * index + (last ? 1 : 0);
 }
 
 function writePart(target: Uint8Array, start: number, part: Uint8Array): number {

@@ -18,6 +18,14 @@ export interface RecordInput<T = Uint8Array> {
 	readonly shard?: number | null | undefined;
 }
 
+/** Which piece of a record in parts something is. */
+export interface RecordPart {
+	/** From 0. */
+	readonly index: number;
+	/** Nothing follows. */
+	readonly last: boolean;
+}
+
 /** A record as it is read. */
 export interface StreamRecord<T = Uint8Array> {
 	readonly shard: number;
@@ -32,6 +40,8 @@ export interface StreamRecord<T = Uint8Array> {
 	readonly clientInfo: Uint8Array | null;
 	/** The producer's own time, if it gave one. */
 	readonly eventTime: number | null;
+	/** There if the value is a part of a larger one, written by `multipart()`; key, headers and so on stand in the first part. */
+	readonly part?: RecordPart;
 }
 
 /** What a record holds beside its value, checked and measured; kept only where there is something. */
@@ -42,6 +52,8 @@ export interface RecordMeta {
 	readonly headers: readonly Uint8Array[] | null;
 	readonly clientInfo: Uint8Array | null;
 	readonly eventTime: number | null;
+	/** Left out of whole records. */
+	readonly part?: RecordPart;
 }
 
 const names = ["value", "key", "headers", "clientInfo", "eventTime", "shard"];

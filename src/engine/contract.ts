@@ -197,12 +197,18 @@ export interface ShardStaging {
 /** A write in parts. Its calls take effect in their order; in a state that does not allow them they fail with TXN_STATE. */
 export interface EngineStaged {
 	readonly info: StagedInfo;
-	/** Adds a piece, or nothing of it; the bytes must not change until it resolves. */
-	write(bytes: Uint8Array): Promise<void>;
+	/**
+	 * Adds a piece, or nothing of it; the bytes must not change until it resolves. In a record stream a piece is so many
+	 * `records`, as they are stored.
+	 */
+	write(bytes: Uint8Array, records?: number): Promise<void>;
 	/** Makes it durable: from then on it waits for its commit, in this process or a later one. Idempotent. */
 	prepare(): Promise<void>;
-	/** Makes all of it visible at the tail, which must be at `expect` if that is given. A refusal leaves it as it was. */
-	commit(expect?: number): Promise<{ readonly from: number; readonly to: number }>;
+	/**
+	 * Makes all of it visible at the tail, which must be at `expect` if that is given. `check` is called when the stream will
+	 * not grow until it is stored, and refuses it by throwing. A refusal leaves it as it was.
+	 */
+	commit(expect?: number, check?: () => void): Promise<{ readonly from: number; readonly to: number }>;
 	/** Drops it. Idempotent. */
 	abort(): Promise<void>;
 }

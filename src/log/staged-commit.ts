@@ -58,32 +58,47 @@ export interface Staged {
 	readonly data: StagedData;
 	/** Where the tail has to be. */
 	readonly expect: number | undefined;
+	/** Asked when the stream does not grow until it is stored; throws where it must not be. */
+	readonly check: (() => void) | undefined;
 }
 
 type Stored = { readonly from: number; readonly to: number };
 
 /** Makes staged data visible, all at one stroke. */
 export async function commitStaged(host: CommitStagedHost, place: Place, staged: Staged): Promise<Stored> {
+	const { shard, stream } = place;
 	const { held } = staged.data;
-	if (held !== undefined) return await appendHeld(place.shard, held, staged.expect);
 	// The long part, while nobody waits.
-	await staged.data.finish();
-	return await place.shard.gate.alone(() => commitAlone(host, place, staged));
+	if (held === undefined) await staged.data.finish();
+	for (;;) {
+		while (stream.growth.growing !== undefined) await stream.growth.growing;
+		if (held !== undefined) {
+			staged.check?.();
+			return await appendHeld(shard, held, staged);
+		}
+		// A growth that begins now waits until the gate opens; one that began while this waited for the gate goes first.
+		const stored = await shard.gate.alone(async () => {
+			return stream.growth.growing === undefined ? await commitAlone(host, place, staged) : undefined;
+		});
+		if (stored !== undefined) return stored;
+	}
 }
 
 /** What needed no file is one append. */
-function appendHeld(shard: ShardLog, bytes: Uint8Array, expect: number | undefined): Promise<Stored> {
+function appendHeld(shard: ShardLog, bytes: Uint8Array, { data, expect }: Staged): Promise<Stored> {
+	const units = shard.owner.kind === "records" ? data.units : undefined;
 	return new Promise((resolve, reject) => {
-		shard.submit(bytes, { expect }, { done: (from, to) => resolve({ from, to }), fail: reject });
+		shard.submit(bytes, { expect, units }, { done: (from, to) => resolve({ from, to }), fail: reject });
 	});
 }
 
 /** Nothing else happens to the shard meanwhile. */
-async function commitAlone(host: CommitStagedHost, place: Place, { id, data, expect }: Staged): Promise<Stored> {
+async function commitAlone(host: CommitStagedHost, place: Place, { id, data, expect, check }: Staged): Promise<Stored> {
 	const { stream, shard } = place;
 	const refuse = (): void => {
-		const refusal = shard.adoptionRefusal(data.bytes, expect);
+		const refusal = shard.adoptionRefusal(data.units, expect);
 		if (refusal !== undefined) throw refusal;
+		check?.();
 	};
 	// Whether those before were stored or refused is told to those who made them.
 	await shard.accepted().catch(() => {});

@@ -70,12 +70,15 @@ export class StagedData {
 	readonly #files: DataFile[];
 	#gather = Buffer.allocUnsafe(0);
 	#gathered = 0;
+	/** Units of what was gathered. */
+	#gatheredUnits = 0;
 	#syncing: Promise<void> = Promise.resolve();
 	#named = false;
 	/** A piece could not be taken back: what stands at the end of the newest file is not known. */
 	#broken: unknown;
-	/** Payload taken so far. */
+	/** Payload taken so far, and its units. */
 	bytes: number;
+	units: number;
 
 	constructor(host: StagedDataHost, place: StagedPlace, files: readonly StagedFile[] = []) {
 		this.#host = host;
@@ -83,7 +86,9 @@ export class StagedData {
 		const fits = place.segmentBytes - STAMP_BYTES - FRAME_EXTRA_BYTES;
 		this.#payloadBytes = Math.min(FRAME_PAYLOAD_TARGET, place.payloadBytes, fits);
 		this.#files = files.map((file, index) => this.#known(file, index));
-		this.bytes = files.reduce((sum, { units }) => sum + units, 0);
+		this.units = files.reduce((sum, { units }) => sum + units, 0);
+		// Of byte streams; records are not prepared, so that nobody goes on with them in another process.
+		this.bytes = this.units;
 	}
 
 	/** Its files, in order. */
@@ -96,22 +101,28 @@ export class StagedData {
 		return this.#files.length === 0 ? this.#gather.subarray(0, this.#gathered) : undefined;
 	}
 
-	/** Adds a piece: all of it or, if that fails, nothing. The piece must not change until this resolves. */
-	async add(piece: Uint8Array): Promise<void> {
+	/**
+	 * Adds a piece: all of it or, if that fails, nothing. The piece must not change until this resolves. Of `records`, which are
+	 * so many, none is torn apart: a piece is in one frame, however large.
+	 */
+	async add(piece: Uint8Array, records?: number): Promise<void> {
 		if (this.#broken !== undefined) throw this.#broken;
+		const units = records ?? piece.length;
 		if (piece.length < GATHER_BELOW_BYTES && this.#gathered + piece.length <= this.#payloadBytes) {
-			this.#gatherMore(piece);
+			this.#gatherMore(piece, units);
 		} else {
 			await this.#flush();
 			const before = this.#mark();
 			try {
-				await this.#addFrames(piece);
+				if (records === undefined) await this.#addFrames(piece);
+				else await this.#frame(piece, records);
 			} catch (error) {
 				await this.#takeBack(before);
 				throw error;
 			}
 		}
 		this.bytes += piece.length;
+		this.units += units;
 	}
 
 	/** Makes everything durable, the names of the files too. */
@@ -156,7 +167,7 @@ export class StagedData {
 	/** Lets go of the memory and of open files. */
 	async release(): Promise<void> {
 		this.#gather = Buffer.allocUnsafe(0);
-		this.#gathered = 0;
+		this.#gathered = this.#gatheredUnits = 0;
 		for (const { path } of this.#files) await this.#host.stagedFiles.forget(path);
 	}
 
@@ -166,7 +177,7 @@ export class StagedData {
 		return { ...file, path, tag: segmentTag(streamId, shard, file.number), index: undefined };
 	}
 
-	#gatherMore(piece: Uint8Array): void {
+	#gatherMore(piece: Uint8Array, units: number): void {
 		const needed = this.#gathered + piece.length;
 		if (needed > this.#gather.length) {
 			const doubled = Math.max(FIRST_GATHER_BYTES, 2 ** Math.ceil(Math.log2(needed)));
@@ -176,6 +187,7 @@ export class StagedData {
 		}
 		this.#gather.set(piece, this.#gathered);
 		this.#gathered = needed;
+		this.#gatheredUnits += units;
 	}
 
 	/** Writes what was gathered. */
@@ -183,26 +195,26 @@ export class StagedData {
 		if (this.#gathered === 0) return;
 		const before = this.#mark();
 		try {
-			await this.#frame(this.#gather.subarray(0, this.#gathered));
+			await this.#frame(this.#gather.subarray(0, this.#gathered), this.#gatheredUnits);
 		} catch (error) {
 			await this.#takeBack(before);
 			throw error;
 		}
-		this.#gathered = 0;
+		this.#gathered = this.#gatheredUnits = 0;
 	}
 
 	async #addFrames(piece: Uint8Array): Promise<void> {
 		let at = 0;
 		while (piece.length - at >= GATHER_BELOW_BYTES || piece.length - at > this.#payloadBytes) {
 			const part = piece.subarray(at, at + this.#payloadBytes);
-			await this.#frame(part);
+			await this.#frame(part, part.length);
 			at += part.length;
 		}
-		if (at < piece.length) this.#gatherMore(piece.subarray(at));
+		if (at < piece.length) this.#gatherMore(piece.subarray(at), piece.length - at);
 	}
 
 	/** Writes one frame; its checksum is made while the disk works. */
-	async #frame(payload: Uint8Array): Promise<void> {
+	async #frame(payload: Uint8Array, units: number): Promise<void> {
 		const { stagedFiles } = this.#host;
 		const bytes = payload.length + FRAME_EXTRA_BYTES;
 		const full = await this.#host.roomOnDisk(bytes);
@@ -211,6 +223,7 @@ export class StagedData {
 		const at = file.bytes;
 		const table = new Uint8Array(ENTRY_BYTES);
 		viewOf(table).setUint32(0, payload.length, true);
+		if (this.#place.kind === "records") viewOf(table).setUint32(4, units, true);
 		const writing = stagedFiles.write(file.path, [payload, table], at + FRAME_HEADER_BYTES);
 		const header = new Uint8Array(FRAME_HEADER_BYTES);
 		const view = viewOf(header);
@@ -220,7 +233,7 @@ export class StagedData {
 			payloadBytes: payload.length,
 			tableBytes: ENTRY_BYTES,
 			bodyCrc: checksum(table, checksum(payload)),
-			units: payload.length,
+			units,
 			relative: file.units,
 			tag: file.tag,
 			time: 0,
@@ -237,7 +250,7 @@ export class StagedData {
 			crc: view.getUint32(4, true),
 		};
 		file.bytes += bytes;
-		file.units += payload.length;
+		file.units += units;
 		file.index?.note(entry, file.bytes);
 	}
 

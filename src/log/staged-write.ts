@@ -80,11 +80,11 @@ export class StagedWrite {
 		return { id: this.id, state: this.#state, bytes: this.#data.bytes, ageMs };
 	}
 
-	/** Adds a piece, or nothing of it. The bytes must not change until it resolves. @throws TXN_STATE, DISK_FULL, … */
-	write(bytes: Uint8Array): Promise<void> {
+	/** Adds a piece, of so many records if it is of records, or nothing of it. The bytes must not change until it resolves. @throws TXN_STATE, DISK_FULL, … */
+	write(bytes: Uint8Array, records?: number): Promise<void> {
 		return this.#inTurn("write to", ["open"], async () => {
 			this.#check();
-			await this.#data.add(bytes);
+			await this.#data.add(bytes, records);
 		});
 	}
 
@@ -109,11 +109,11 @@ export class StagedWrite {
 		});
 	}
 
-	/** Makes all of it visible at the tail. @throws TXN_STATE, SEALED, POSITION_MISMATCH, DISK_FULL, STOPPED, … */
-	commit(expect?: number): Promise<{ readonly from: number; readonly to: number }> {
+	/** Makes all of it visible at the tail; `check` is asked when the stream does not grow any more, and may throw. @throws TXN_STATE, SEALED, POSITION_MISMATCH, DISK_FULL, STOPPED, … */
+	commit(expect?: number, check?: () => void): Promise<{ readonly from: number; readonly to: number }> {
 		return this.#inTurn("commit", ["open", "prepared"], async () => {
 			const place = { stream: this.#stream, shard: this.#shard };
-			const stored = await commitStaged(this.#host, place, { id: this.id, data: this.#data, expect });
+			const stored = await commitStaged(this.#host, place, { id: this.id, data: this.#data, expect, check });
 			const descriptorLeft = this.#state === "prepared" && this.#data.held !== undefined;
 			this.#end("committed");
 			if (descriptorLeft) await this.#data.remove();

@@ -93,8 +93,11 @@ async function settled(stream: StreamLog, admission: Admission): Promise<void> {
 	for (;;) {
 		if (!admission.hasRoom(0)) await new Promise<void>((resolve) => admission.wait(0, resolve));
 		const shards = [...stream.shards.values()];
+		// Staged data that is being adopted was routed before.
+		for (const { gate } of shards) if (gate.closed) await gate.opened();
 		await Promise.all(shards.map((shard) => shard.accepted()));
 		if (stream.deleted !== undefined) throw stream.deleted;
-		if (admission.hasRoom(0) && shards.every(({ memory }) => memory.lastUnsettled === undefined)) return;
+		const still = shards.every(({ memory, gate }) => memory.lastUnsettled === undefined && !gate.closed);
+		if (admission.hasRoom(0) && still) return;
 	}
 }

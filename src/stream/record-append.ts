@@ -162,7 +162,10 @@ export function checkSizes(groups: readonly ShardGroup[], limit: number, togethe
 /** The error for what is too much for one append. */
 export function tooLarge(what: string, bytes: number, limit: number, label: string): StreambedError {
 	return fail("TOO_LARGE", `${what} of ${bytes} bytes to ${label} is larger than the limit of ${limit}`, {
-		hint: "Append fewer records at once, or raise limits.appendBytes when opening the store.",
+		hint:
+			what === "record"
+				? "Write it in parts: stream.multipart(). Or raise limits.appendBytes when opening the store."
+				: "Append fewer records at once, or raise limits.appendBytes when opening the store.",
 		details: { bytes, limit },
 	});
 }

@@ -1,6 +1,6 @@
 /** Records of one shard that follow on one another, decoded as far as somebody looks at them. */
 import { fail, type StreambedError } from "../core/errors.ts";
-import type { StreamRecord } from "../core/record.ts";
+import type { RecordPart, StreamRecord } from "../core/record.ts";
 import { bodyStart, type DecodedMeta, decodeMeta, valueStart } from "../core/record-decoding.ts";
 import { bytes as asBytes, type Serializer } from "../core/serializer.ts";
 
@@ -61,6 +61,7 @@ export class RecordBatch<T = Uint8Array> implements Iterable<StreamRecord<T>> {
 	value(index: number): T {
 		const stored = this.bytes(index);
 		if (this.#plain) return stored as T;
+		if (this.part(index) !== null) throw this.#undecodable(index, "it is a part of a larger one: read it as bytes");
 		try {
 			return this.#serializer.decode(stored);
 		} catch (error) {
@@ -86,13 +87,19 @@ export class RecordBatch<T = Uint8Array> implements Iterable<StreamRecord<T>> {
 		return this.#meta(index).key;
 	}
 
+	/** Which part of a larger record `index` is; `null` if it is whole. @throws DECODE{shard,sequence} */
+	part(index: number): RecordPart | null {
+		return this.#meta(index).part;
+	}
+
 	/** Record `index`, from 0. @throws DECODE{shard,sequence} */
 	record(index: number): StreamRecord<T> {
-		const { key, headers, clientInfo, eventTime } = this.#meta(index);
+		const { key, headers, clientInfo, eventTime, part } = this.#meta(index);
 		const { shard, time } = this;
 		const info = clientInfo !== null && this.#copy ? new Uint8Array(clientInfo) : clientInfo;
 		const value = this.value(index);
-		return { shard, sequence: this.from + index, time, key, value, headers, clientInfo: info, eventTime };
+		const record = { shard, sequence: this.from + index, time, key, value, headers, clientInfo: info, eventTime };
+		return part === null ? record : { ...record, part };
 	}
 
 	/** All of them, in order. @throws DECODE{shard,sequence} */
@@ -134,5 +141,6 @@ const nothing: DecodedMeta = Object.freeze({
 	headers: Object.freeze({}),
 	clientInfo: null,
 	eventTime: null,
+	part: null,
 	valueAt: 0,
 });

@@ -11,6 +11,7 @@ import { checkSerializer, type Serializer } from "../core/serializer.ts";
 import { applyUpdate, resolveStreamConfig, type StreamUpdate } from "../core/stream-config.ts";
 import { formatCut, parseCut, type StreamCut } from "../core/stream-cut.ts";
 import type { EngineStream, Payload, ShardAppend, ShardPlace, StreamInfo } from "../engine/contract.ts";
+import type { MultipartOptions } from "./multipart.ts";
 import { Producer } from "./producer.ts";
 import {
 	applyExpected,
@@ -32,10 +33,11 @@ import {
 	toBytes,
 	tooLarge,
 } from "./record-append.ts";
+import { type RecordHead, RecordMultipart } from "./record-multipart.ts";
 import type { RecordReadOptions } from "./record-range.ts";
 import { RecordReader } from "./record-reader.ts";
 import { RecordWriter, type RecordWriterOptions } from "./record-writer.ts";
-import { refuseProducer, refuseRetention } from "./refusals.ts";
+import { refuseMultipart, refuseProducer, refuseRetention } from "./refusals.ts";
 import type { StreamAccess } from "./stream-access.ts";
 
 /** Conditions of one append. */
@@ -329,6 +331,18 @@ export class RecordStream<T = Uint8Array> {
 		if (producer === undefined) return { shard, signal };
 		refuseProducer(this.#access.context.engine.manifest, `append to ${this.address}`);
 		return { shard, signal, producer: checkTriple(producer, "the producer of append") };
+	}
+
+	/**
+	 * Begins a record in parts: a value of any number of bytes that becomes visible at one stroke, or never. Its parts are
+	 * records of one shard that follow on one another; others' appends go on meanwhile. Values are bytes here, whatever the
+	 * serializer, and its parts are read as bytes.
+	 * @param head key, headers, client info, event time and shard, as in an append
+	 */
+	multipart(head: RecordHead = {}, options: MultipartOptions = {}): RecordMultipart {
+		this.#access.context.assertOpen();
+		refuseMultipart(this.#access.context.engine.manifest, `record in parts to ${this.address}`);
+		return new RecordMultipart(this.#access, head, options);
 	}
 
 	/**

@@ -9,6 +9,7 @@ import { multipartCases, persistentMultipartCases } from "./engine-suite-multipa
 import { nodeStreamCases } from "./engine-suite-node.ts";
 import { persistentProducerCases, producerCases, producerWriterCases } from "./engine-suite-producers.ts";
 import { readerCases } from "./engine-suite-reader.ts";
+import { persistentRecordPartsCases, recordPartsCases } from "./engine-suite-record-parts.ts";
 import { recordReaderCases } from "./engine-suite-record-reader.ts";
 import { recordRetryCases } from "./engine-suite-record-retries.ts";
 import { recordStepCases } from "./engine-suite-record-steps.ts";
@@ -24,7 +25,16 @@ import { writerCases } from "./engine-suite-writer.ts";
 /** How many cases there are: for every engine, and on top for those that can more. A lost case shows as a failure. */
 export const engineSuiteCases: Readonly<
 	Record<
-		"common" | "persistent" | "retention" | "keptRetention" | "multipart" | "keptMultipart" | "records" | "keptRecords",
+		| "common"
+		| "persistent"
+		| "retention"
+		| "keptRetention"
+		| "multipart"
+		| "keptMultipart"
+		| "records"
+		| "keptRecords"
+		| "recordParts"
+		| "keptRecordParts",
 		number
 	>
 > = Object.freeze({
@@ -36,6 +46,8 @@ export const engineSuiteCases: Readonly<
 	keptMultipart: 4,
 	records: 94,
 	keptRecords: 2,
+	recordParts: 13,
+	keptRecordParts: 1,
 });
 
 /** Registers the suite for an engine with the test functions given. All of its cases must run: skip none. */
@@ -82,12 +94,17 @@ export function testEngine(engine: EngineUnderTest): void {
 		if (both) suite.area("retention over reopening", () => keptRetentionCases(suite));
 		if (multipart) suite.area("writes in parts", () => multipartCases(suite));
 		if (multipart && persistent) suite.area("writes in parts over reopening", () => persistentMultipartCases(suite));
+		if (multipart && records) suite.area("records in parts", () => recordPartsCases(suite));
+		if (multipart && records && persistent) {
+			suite.area("records in parts over reopening", () => persistentRecordPartsCases(suite));
+		}
 		engine.it("every case of the suite has run and passed", async () => {
 			const cases = engineSuiteCases;
 			const more = (persistent ? cases.persistent : 0) + (retention ? cases.retention : 0);
 			const parts = (multipart ? cases.multipart : 0) + (multipart && persistent ? cases.keptMultipart : 0);
 			const ofRecords = (records ? cases.records : 0) + (records && persistent ? cases.keptRecords : 0);
-			const all = ofRecords + cases.common + more + (both ? cases.keptRetention : 0) + parts;
+			const inParts = multipart && records ? cases.recordParts + (persistent ? cases.keptRecordParts : 0) : 0;
+			const all = inParts + ofRecords + cases.common + more + (both ? cases.keptRetention : 0) + parts;
 			engine.expect(suite.registered, "registered").toBe(all);
 			engine.expect(suite.finished, "passed").toBe(suite.registered);
 		});

@@ -36,8 +36,8 @@ function decode(bytes: Uint8Array, count: number): RecordInput[] {
 	return Array.from({ length: count }, (_, index) => {
 		const from = bodyStart(bytes, starts[index] as number);
 		const to = starts[index + 1] as number;
-		const { valueAt, ...meta } = decodeMeta(bytes, from, to) ?? expect.unreachable();
-		expect(valueStart(bytes, from, to)).toBe(valueAt);
+		const { valueAt, part, ...meta } = decodeMeta(bytes, from, to) ?? expect.unreachable();
+		expect([valueStart(bytes, from, to), part]).toEqual([valueAt, null]);
 		return { ...meta, value: bytes.slice(valueAt, to) };
 	});
 }
@@ -120,7 +120,7 @@ describe("bytes that are no records", () => {
 	});
 
 	it("with flags that nobody knows are not taken for a record", () => {
-		expect(decodeMeta(new Uint8Array([0x10, 1, 2]), 0, 3)).toBe(undefined);
+		expect(decodeMeta(new Uint8Array([0x20, 1, 2]), 0, 3)).toBe(undefined);
 	});
 });
 

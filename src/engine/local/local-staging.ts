@@ -59,16 +59,16 @@ class LocalStaged implements EngineStaged {
 		return this.#write.info;
 	}
 
-	write(bytes: Uint8Array): Promise<void> {
-		return this.#run(() => this.#write.write(bytes));
+	write(bytes: Uint8Array, records?: number): Promise<void> {
+		return this.#run(() => this.#write.write(bytes, records));
 	}
 
 	prepare(): Promise<void> {
 		return this.#run(() => this.#write.prepare());
 	}
 
-	commit(expect?: number): Promise<{ readonly from: number; readonly to: number }> {
-		return this.#run(() => this.#write.commit(expect));
+	commit(expect?: number, check?: () => void): Promise<{ readonly from: number; readonly to: number }> {
+		return this.#run(() => this.#write.commit(expect, check));
 	}
 
 	abort(): Promise<void> {

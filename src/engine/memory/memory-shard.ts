@@ -99,10 +99,10 @@ export class MemoryShard implements EngineShard {
 			random,
 			unusable: () => this.#unusable(),
 			sealedError: () => (this.#sealing ? this.#refusal(0, undefined) : undefined),
-			commit: (bytes, expect) =>
+			commit: (bytes, units, expect) =>
 				new Promise((resolve, reject) => {
 					const done = (from: number, to: number): void => resolve({ from, to });
-					this.#submit(bytes, undefined, { expect, units: bytes.length }, { done, fail: reject });
+					this.#submit(bytes, undefined, { expect, units }, { done, fail: reject });
 				}),
 		});
 		this.#rounds = rounds;

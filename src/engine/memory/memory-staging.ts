@@ -14,8 +14,12 @@ export interface StagingShard {
 	unusable(): StreambedError | undefined;
 	/** Why nothing more can be appended: sealed. */
 	sealedError(): StreambedError | undefined;
-	/** Stores bytes of any number as one append. */
-	commit(bytes: Uint8Array, expect: number | undefined): Promise<{ readonly from: number; readonly to: number }>;
+	/** Stores bytes of any number as one append of so many units. */
+	commit(
+		bytes: Uint8Array,
+		units: number,
+		expect: number | undefined,
+	): Promise<{ readonly from: number; readonly to: number }>;
 }
 
 /** See `ShardStaging`. */
@@ -82,6 +86,7 @@ class MemoryStaged implements EngineStaged {
 	#state: StagedState = "open";
 	#parts: Uint8Array[] = [];
 	#bytes = 0;
+	#units = 0;
 	#turn: Promise<unknown> = Promise.resolve();
 	#timer: Timer | undefined;
 
@@ -99,11 +104,12 @@ class MemoryStaged implements EngineStaged {
 		return { id: this.#id, state: this.#state, bytes: this.#bytes, ageMs };
 	}
 
-	write(bytes: Uint8Array): Promise<void> {
+	write(bytes: Uint8Array, records?: number): Promise<void> {
 		return this.#inTurn("write to", ["open"], async () => {
 			// Not slice(): a Buffer's gives a view.
 			this.#parts.push(new Uint8Array(bytes));
 			this.#bytes += bytes.length;
+			this.#units += records ?? bytes.length;
 			this.#renew();
 		});
 	}
@@ -117,9 +123,10 @@ class MemoryStaged implements EngineStaged {
 		});
 	}
 
-	commit(expect?: number): Promise<{ readonly from: number; readonly to: number }> {
+	commit(expect?: number, check?: () => void): Promise<{ readonly from: number; readonly to: number }> {
 		return this.#inTurn("commit", ["open", "prepared"], async () => {
-			const stored = await this.#shard.commit(Buffer.concat(this.#parts), expect);
+			check?.();
+			const stored = await this.#shard.commit(Buffer.concat(this.#parts), this.#units, expect);
 			this.#end("committed");
 			return stored;
 		});
