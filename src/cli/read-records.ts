@@ -76,7 +76,11 @@ function jsonLines(batch: RecordBatch): string {
 
 function valueLines(batch: RecordBatch): Uint8Array {
 	const parts: Uint8Array[] = [];
-	for (let index = 0; index < batch.length; index++) parts.push(batch.value(index), LF);
+	for (let index = 0; index < batch.length; index++) {
+		parts.push(batch.value(index));
+		// The value of a record in parts goes on in the next one.
+		if (batch.part(index)?.last !== false) parts.push(LF);
+	}
 	return Buffer.concat(parts);
 }
 

@@ -72,9 +72,10 @@ function keyOfNumber(value: number, field: string): string {
 
 /** A record as an object for JSON: its value as text, or in base64 where it is none. */
 export function recordToJson({ shard, sequence, time, key, value, ...rest }: StreamRecord): object {
-	const { headers, clientInfo, eventTime } = rest;
+	const { headers, clientInfo, eventTime, part } = rest;
 	const info = clientInfo === null ? null : base64(clientInfo);
-	return { shard, sequence, time, key, ...valueMembers(value), headers, clientInfo: info, eventTime };
+	const record = { shard, sequence, time, key, ...valueMembers(value), headers, clientInfo: info, eventTime };
+	return part === undefined ? record : { ...record, part };
 }
 
 function valueMembers(value: Uint8Array): object {

@@ -162,3 +162,33 @@ describe("of record streams", () => {
 		expect((await cli(["list"])).lines).toHaveLength(2);
 	});
 });
+
+describe("a record in parts", () => {
+	it("is one line as text, and with --json a line for each part, which cannot be appended as it is", async () => {
+		const value = Buffer.alloc(600_000, "part ");
+		{
+			await using store = await open(`file:${join(cwd, "parts")}`);
+			const stream = await store.scope("a").create("r", { kind: "records" });
+			const record = stream.multipart({ key: "k" });
+			await record.write(value);
+			await record.commit();
+			await stream.append({ value: Buffer.from("next") });
+		}
+		const read = async (...more: string[]): Promise<string> => {
+			const fake = fakeIo(cwd, []);
+			expect(await main(["read", "a/r", "--store", "parts", ...more], fake.io)).toBe(0);
+			await new Promise((resolve) => setImmediate(resolve));
+			return fake.out().toString();
+		};
+		expect(await read()).toBe(`${value.toString()}\nnext\n`);
+		const lines = (await read("--json")).trimEnd().split("\n");
+		expect(lines.map((line) => JSON.parse(line).part)).toEqual([
+			{ index: 0, last: false },
+			{ index: 1, last: true },
+			undefined,
+			undefined,
+		]);
+		const failed = await cli(["append", "a/r", "--records", "-"], `${lines[1]}\n`);
+		expect(failed.error.message).toMatch(/unknown option "part"/);
+	});
+});
