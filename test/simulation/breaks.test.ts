@@ -4,7 +4,7 @@ import { breaks } from "../../scripts/simulate/breaks.ts";
 import { simulate } from "./simulate-process.ts";
 
 describe("a store that was built wrong", () => {
-	it.each(Object.keys(breaks))("is found: %s", { timeout: 400_000 }, async (name) => {
+	it.each(Object.keys(breaks))("is found: %s", { timeout: 900_000 }, async (name) => {
 		const { exitCode, counts, what, again, stderr } = await simulate(
 			"--seeds",
 			"100",
@@ -22,7 +22,7 @@ describe("a store that was built wrong", () => {
 		expect([replayed.exitCode, replayed.what]).toEqual([1, what]);
 	});
 
-	it("is not found where nothing is wrong", { timeout: 200_000 }, async () => {
+	it("is not found where nothing is wrong", { timeout: 900_000 }, async () => {
 		expect(await simulate("--seeds", "5", "--crashes", "30")).toMatchObject({ exitCode: 0, what: undefined });
 	});
 

@@ -4,6 +4,9 @@ import { fileURLToPath } from "node:url";
 
 const script = fileURLToPath(new URL("../../scripts/simulate.ts", import.meta.url));
 
+/** A run that has not ended by then hangs; it must not outlive its test, whose limit is longer. */
+const HANGS_MS = 800_000;
+
 /** What a run said. */
 export interface Simulated {
 	readonly exitCode: number;
@@ -18,19 +21,24 @@ export interface Simulated {
 /** Runs it with `--json` and these arguments. */
 export function simulate(...args: readonly string[]): Promise<Simulated> {
 	return new Promise((resolve, reject) => {
-		execFile(process.execPath, [script, "--json", ...args], (error, stdout, stderr) => {
-			const failed = /^seed \d+: (.*); again: npm run simulate -- (.*)$/m.exec(stderr);
-			try {
-				resolve({
-					exitCode: Number(error?.code ?? 0),
-					counts: JSON.parse(stdout),
-					what: failed?.[1],
-					again: failed?.[2]?.split(" ") ?? [],
-					stderr,
-				});
-			} catch (cause) {
-				reject(new Error(`no JSON from simulate ${args.join(" ")}: ${stdout}${stderr}`, { cause }));
-			}
-		});
+		execFile(
+			process.execPath,
+			[script, "--json", ...args],
+			{ timeout: HANGS_MS, killSignal: "SIGKILL" },
+			(error, stdout, stderr) => {
+				const failed = /^seed \d+: (.*); again: npm run simulate -- (.*)$/m.exec(stderr);
+				try {
+					resolve({
+						exitCode: Number(error?.code ?? 0),
+						counts: JSON.parse(stdout),
+						what: failed?.[1],
+						again: failed?.[2]?.split(" ") ?? [],
+						stderr,
+					});
+				} catch (cause) {
+					reject(new Error(`no JSON from simulate ${args.join(" ")}: ${stdout}${stderr}`, { cause }));
+				}
+			},
+		);
 	});
 }
