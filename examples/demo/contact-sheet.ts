@@ -1,19 +1,24 @@
 /** A page to look at: the pictures as they came out of the stream, where they lie in it, and whether they are equal. */
+import type { MeasurementsResult } from "./measurements-job.ts";
+import { measurementsSection, measurementsStyle } from "./measurements-section.ts";
 import { formatBytes, formatCount } from "./progress.ts";
 import type { DemoResult, StoredFile } from "./result.ts";
 
 /** The page as HTML; pictures are linked as `images/…` beside it. */
-export function contactSheet(result: DemoResult): string {
-	const { files, bytes, appends, ok, seconds, followed } = result;
+export function contactSheet(result: DemoResult, measurements: MeasurementsResult | undefined): string {
+	const { files, bytes, appends, seconds, followed } = result;
+	const ok = result.ok && measurements?.ok !== false;
+	const more = measurements === undefined ? "" : measurementsSection(measurements);
 	const images = files.reduce((sum, file) => sum + file.images.length, 0);
-	const verdict = ok ? "Every picture came out as it went in." : "Something differs: look for “differs” in the table.";
+	const what = measurements === undefined ? "Every picture" : "Every picture and every measurement";
+	const verdict = ok ? `${what} came out as it went in.` : "Something differs: look for “differs” below.";
 	return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Streambed demo: ${formatCount(images, "picture")} in one byte stream</title>
-<style>${style}</style>
+<style>${style}${measurementsStyle}</style>
 </head>
 <body>
 <header>
@@ -54,7 +59,7 @@ ${files.map(row).join("\n")}
 </table>
 </div>
 </section>
-</main>
+${more}</main>
 </body>
 </html>
 `;

@@ -1,6 +1,7 @@
 /**
- * Shows what a byte stream on disk does with real pictures: stores JPEG and PNG files one behind the other in one
- * stream, splits the stream back into pictures, live and afterwards, and compares them with what went in.
+ * Shows what streams on disk do. First pictures in a byte stream: stores JPEG and PNG files one behind the other, splits
+ * the stream back into pictures, live and afterwards, and compares them with what went in. Then measurements as records:
+ * puts them on shards, grows the stream meanwhile, and looks whether each sensor's come back in their order.
  */
 import { access, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
@@ -10,19 +11,27 @@ import { ImageError } from "../images/framing.ts";
 import { contactSheet } from "./contact-sheet.ts";
 import { DemoError } from "./demo-error.ts";
 import { runDemo } from "./job.ts";
+import { writeMeasurements } from "./measurements-file.ts";
+import { type MeasurementsResult, runMeasurements } from "./measurements-job.ts";
 import { checkOutput, emptyOutput, type OutputFolder, outputFolder } from "./output-folder.ts";
 import { formatBytes, formatCount, Progress, printable } from "./progress.ts";
 import type { DemoResult } from "./result.ts";
+import { shardBars } from "./shard-bars.ts";
 import { checkFiles, makeFiles, type Source } from "./sources.ts";
 
 const usage = `Usage: npm run demo [-- FILES… --json --out DIR]
 
 Stores JPEG and PNG files in one byte stream, splits them out again, and compares.
-Without files it makes a few pictures itself, one of them larger than 8 MiB.
+Without files it makes a few pictures itself, one of them larger than 8 MiB; and then
+a file of 120,000 measurements, puts them as records on shards that grow meanwhile,
+and reads them back.
 
   --out DIR   folder for the store, the pictures and the contact sheet (default: demo-out)
   --json      the result as one JSON object on stdout
   --help      this text`;
+
+const measurementCount = 120_000;
+const measurementSeed = 1;
 
 interface Arguments {
 	readonly files: readonly string[];
@@ -56,20 +65,36 @@ async function demo({ files, out, json }: Arguments): Promise<boolean> {
 	await refuseStoreInUse(folder);
 	await emptyOutput(folder);
 	const sources = given ?? (await checkFiles(await makeFiles(folder.input, (name) => progress.done(`making ${name}`))));
-	const result = await storeAndCompare(sources, folder, progress);
-	await writeFile(folder.sheet, contactSheet(result));
+	const results = await storeAndCompare(sources, folder, progress, given === undefined);
+	await writeFile(folder.sheet, contactSheet(results.pictures, results.measurements));
 	progress.end();
-	console.log(json ? toJson(result, folder) : summary(result, folder));
-	return result.ok;
+	console.log(json ? toJson(results, folder) : summary(results, folder));
+	return isGood(results);
+}
+
+interface Results {
+	readonly pictures: DemoResult;
+	/** Not with files of the user. */
+	readonly measurements: MeasurementsResult | undefined;
+}
+
+function isGood({ pictures, measurements }: Results): boolean {
+	return pictures.ok && measurements?.ok !== false;
 }
 
 async function storeAndCompare(
 	sources: readonly Source[],
 	folder: OutputFolder,
 	progress: Progress,
-): Promise<DemoResult> {
+	isOwn: boolean,
+): Promise<Results> {
 	await using store = await open(`file:${folder.store}`);
-	return await runDemo(store, sources, folder, progress);
+	const pictures = await runDemo(store, sources, folder, progress);
+	if (!isOwn) return { pictures, measurements: undefined };
+	progress.done(`making ${formatCount(measurementCount, "measurement")}`);
+	await writeMeasurements(folder.measurements, measurementCount, measurementSeed);
+	const measurements = await runMeasurements(store, folder.measurements, measurementCount, progress);
+	return { pictures, measurements };
 }
 
 /** Emptying the folder of a demo that still runs would take its store away under it. */
@@ -83,7 +108,7 @@ async function refuseStoreInUse(folder: OutputFolder): Promise<void> {
 	}
 }
 
-function summary(result: DemoResult, folder: OutputFolder): string {
+function summary({ pictures: result, measurements }: Results, folder: OutputFolder): string {
 	const { files, bytes, appends, writeSeconds, followed, single } = result;
 	const images = files.reduce((sum, file) => sum + file.images.length, 0);
 	const rate = formatBytes(bytes / writeSeconds);
@@ -95,21 +120,45 @@ function summary(result: DemoResult, folder: OutputFolder): string {
 		`  split          ${formatCount(images, "picture")}: ${verdict(files.every((file) => file.equal))}`,
 		`  followed live  ${formatCount(followed.images, "picture")}: ${verdict(followed.equal)}`,
 		`  read alone     ${formatCount(single.images, "picture")}: ${verdict(single.equal)}`,
+		...(measurements === undefined ? [] : measurementsSummary(measurements)),
 		`  store          ${printable(folder.store)}`,
 		`  look at it     ${folder.sheetUrl}`,
 		"",
-		result.ok ? "Everything came out as it went in." : "Something came out differently from what went in.",
+		isGood({ pictures: result, measurements })
+			? "Everything came out as it went in."
+			: "Something came out differently from what went in.",
 	].join("\n");
 }
 
-function toJson(result: DemoResult, folder: OutputFolder): string {
-	const { ok, bytes, appends, seconds, followed, single } = result;
+function measurementsSummary(result: MeasurementsResult): string[] {
+	const { records, keys, shards, writeSeconds, followed, readBack } = result;
+	const rate = Math.round(records / writeSeconds).toLocaleString("en");
+	const verdict = (inOrder: boolean): string => (inOrder ? "each sensor in its order" : "DIFFERS");
+	return [
+		"",
+		`${formatCount(records, "measurement")} of ${formatCount(keys, "sensor")}`,
+		`  written        in ${writeSeconds.toFixed(2)} s, all on disk (${rate}/s), while the stream grew`,
+		`  followed live  ${formatCount(followed.records, "record")}: ${verdict(followed.inOrder)}`,
+		`  read back      ${formatCount(readBack.records, "record")}: ${verdict(readBack.inOrder)}`,
+		...shardBars(
+			shards.map((shard) => shard.records),
+			shards.map((shard) => shard.before),
+		),
+		"            █ before the stream grew   ▒ after it",
+		"",
+	];
+}
+
+function toJson({ pictures: result, measurements }: Results, folder: OutputFolder): string {
+	const ok = isGood({ pictures: result, measurements });
+	const { bytes, appends, seconds, followed, single } = result;
 	const files = result.files.map(({ name, bytes, offset, sha256, equal, format, appends, images }) => ({
 		...{ name, bytes, offset, sha256, equal, format, appends },
 		images: images.map((image) => join(folder.images, image.output)),
 	}));
 	return JSON.stringify({
 		...{ ok, files, bytes, appends, store: folder.store, contactSheet: folder.sheet, seconds, followed, single },
+		measurements,
 	});
 }
 

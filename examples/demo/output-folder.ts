@@ -18,6 +18,8 @@ export interface OutputFolder {
 	readonly store: string;
 	/** Pictures that the demo makes itself. */
 	readonly input: string;
+	/** Measurements that it makes itself. */
+	readonly measurements: string;
 	/** Pictures split out of the stream. */
 	readonly images: string;
 	/** The contact sheet, and its URL. */
@@ -32,6 +34,7 @@ export function outputFolder(path: string): OutputFolder {
 		path,
 		store: join(path, parts.store),
 		input: join(path, parts.input),
+		measurements: join(path, parts.input, "measurements.ndjson"),
 		images: join(path, parts.images),
 		sheet,
 		sheetUrl: pathToFileURL(sheet).href,

@@ -3,6 +3,8 @@
 /** Where progress goes. */
 export interface Output {
 	readonly isTTY?: boolean;
+	/** Characters in a line of a terminal. */
+	readonly columns?: number;
 	write(text: string): unknown;
 }
 
@@ -10,7 +12,8 @@ export interface Output {
 export class Progress {
 	readonly #output: Output;
 	#shownAt = Number.NEGATIVE_INFINITY;
-	#lineOpen = false;
+	/** Lines of the running step that are shown, to be taken away. */
+	#open = 0;
 
 	constructor(output: Output) {
 		this.#output = output;
@@ -24,22 +27,31 @@ export class Progress {
 
 	/** How far the running step is; on a terminal only, at most 20 times a second. */
 	now(text: string): void {
+		this.block(() => [text]);
+	}
+
+	/** The same in several lines, which are made only if they are shown. */
+	block(lines: () => readonly string[]): void {
 		const time = performance.now();
 		if (this.#output.isTTY !== true || time - this.#shownAt < 50) return;
 		this.#shownAt = time;
 		this.#clear();
-		this.#output.write(printable(text).slice(0, 79));
-		this.#lineOpen = true;
+		// A line that the terminal breaks would be two to take away.
+		const longest = Math.min(79, (this.#output.columns ?? 80) - 1);
+		const shown = lines().map((line) => printable(line).slice(0, longest));
+		this.#output.write(shown.join("\n"));
+		this.#open = shown.length;
 	}
 
-	/** Takes an unfinished line away. */
+	/** Takes unfinished lines away. */
 	end(): void {
 		this.#clear();
 	}
 
 	#clear(): void {
-		if (this.#lineOpen) this.#output.write("\r\u001b[2K");
-		this.#lineOpen = false;
+		if (this.#open > 1) this.#output.write(`\u001b[${this.#open - 1}A`);
+		if (this.#open > 0) this.#output.write("\r\u001b[J");
+		this.#open = 0;
 	}
 }
 

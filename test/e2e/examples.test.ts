@@ -15,6 +15,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { open } from "../../src/index.ts";
 import { allPictures, jpegWithThumbnail, plainJpeg, plainPng } from "../unit/examples/images.ts";
 
 const examples = fileURLToPath(new URL("../../examples/", import.meta.url));
@@ -155,6 +156,28 @@ describe("demo", () => {
 		}
 		expect(result.bytes).toBe(offset);
 		expectSheet(result.contactSheet, result.files.length);
+		expect(readFileSync(result.contactSheet, "utf8")).toContain("The measurements");
+	});
+
+	it("puts its own measurements on shards, which grow meanwhile, and brings each sensor's out in order", async () => {
+		const { code, stdout } = await run("demo/main.ts", "--json");
+		const { measurements } = JSON.parse(stdout) as DemoJson;
+		const all = { records: 120_000, inOrder: true };
+		expect([code, measurements]).toMatchObject([0, { ok: true, records: 120_000, followed: all, readBack: all }]);
+		const lines = readFileSync(join(folder, "demo-out/input/measurements.ndjson"), "utf8").trimEnd().split("\n");
+		expect(lines).toHaveLength(120_000);
+		const sum = (counts: readonly number[]): number => counts.reduce((total, count) => total + count, 0);
+		const shards = measurements?.shards ?? [];
+		expect([shards.length, sum(shards.map(({ records }) => records))]).toEqual([8, 120_000]);
+		const before = sum(shards.map((shard) => shard.before));
+		expect(before > 0 && before <= 60_000).toBe(true);
+		await using store = await open(`file:${join(folder, "demo-out/store")}`, { mode: "read" });
+		const { sensor } = JSON.parse(lines[0] as string) as { sensor: string };
+		const read: string[] = [];
+		for await (const { key, value } of store.scope("demo").stream("measurements", { kind: "records" }).read()) {
+			if (key === sensor) read.push(new TextDecoder().decode(value));
+		}
+		expect(read).toEqual(lines.filter((line) => line.includes(`"${sensor}"`)));
 	});
 
 	it("tells people what it found and where to look", async () => {
@@ -255,6 +278,9 @@ describe("demo", () => {
 });
 
 interface DemoJson {
+	readonly measurements?: {
+		readonly shards: readonly { readonly records: number; readonly before: number }[];
+	};
 	readonly ok: boolean;
 	readonly files: readonly {
 		readonly name: string;

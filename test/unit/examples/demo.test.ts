@@ -1,13 +1,17 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { contactSheet } from "../../../examples/demo/contact-sheet.ts";
 import { type ImageRecord, recordImages, sameRecords } from "../../../examples/demo/image-record.ts";
 import { runDemo } from "../../../examples/demo/job.ts";
+import { writeMeasurements } from "../../../examples/demo/measurements-file.ts";
+import { checkOrder, complete, runMeasurements } from "../../../examples/demo/measurements-job.ts";
+import { measurementsSection } from "../../../examples/demo/measurements-section.ts";
 import { emptyOutput, imageName, outputFolder } from "../../../examples/demo/output-folder.ts";
 import { formatBytes, Progress, printable } from "../../../examples/demo/progress.ts";
 import type { DemoResult } from "../../../examples/demo/result.ts";
+import { shardBars } from "../../../examples/demo/shard-bars.ts";
 import { checkFiles, type Source } from "../../../examples/demo/sources.ts";
 import { splitImages } from "../../../examples/images/splitter.ts";
 import { open } from "../../../src/index.ts";
@@ -60,7 +64,7 @@ describe("demo", () => {
 			const result = await runInMemory(sources, join(root, "out"));
 			expect(result).toMatchObject({ ok: false, followed: { images: 2, equal: false }, single: { equal: false } });
 			expect(result.files.map((file) => file.equal)).toEqual([true, false]);
-			expect(contactSheet(result)).toContain("Something differs");
+			expect(contactSheet(result, undefined)).toContain("Something differs");
 			writeFileSync(paths[1] as string, plainJpeg);
 			expect(await runInMemory(sources, join(root, "out"))).toMatchObject({
 				ok: true,
@@ -72,13 +76,88 @@ describe("demo", () => {
 	});
 });
 
+describe("measurements", () => {
+	it("go through a growth in order, and are the same for the same seed", async () => {
+		const root = mkdtempSync(join(tmpdir(), "streambed-demo-"));
+		try {
+			const [file, again, other] = ["a", "b", "c"].map((name) => join(root, name)) as [string, string, string];
+			await writeMeasurements(file, 2500, 7);
+			await writeMeasurements(again, 2500, 7);
+			await writeMeasurements(other, 2500, 8);
+			expect(readFileSync(again).equals(readFileSync(file))).toBe(true);
+			expect(readFileSync(other).equals(readFileSync(file))).toBe(false);
+			await using store = await open("memory:");
+			const result = await runMeasurements(store, file, 2500, new Progress({ write: () => {} }));
+			const all = { records: 2500, inOrder: true };
+			expect(result).toMatchObject({ ok: true, records: 2500, grownFrom: 4, followed: all, readBack: all });
+			expect(result.shards).toHaveLength(8);
+			expect(result.shards.reduce((sum, shard) => sum + shard.records, 0)).toBe(2500);
+			expect(measurementsSection(result)).toContain("every sensor in the order of the file");
+			const bad = { ...result, followed: { records: 2500, inOrder: false } };
+			expect(measurementsSection(bad)).toContain("Followed live: differs");
+		} finally {
+			rmSync(root, { recursive: true });
+		}
+	});
+
+	it("that come in another order, or not all, are noticed", async () => {
+		await using store = await open("memory:");
+		const stream = await store.scope("a").create("b", { kind: "records" });
+		const value = (text: string): Uint8Array => new TextEncoder().encode(text);
+		await stream.append([
+			{ key: "k", value: value("1") },
+			{ key: "l", value: value("2") },
+			{ key: "k", value: value("3") },
+		]);
+		const found = async (k: string[]): Promise<object> => {
+			return complete(
+				await checkOrder(
+					stream.read(),
+					new Map([
+						["k", k],
+						["l", ["2"]],
+					]),
+					() => {},
+				),
+				k.length + 1,
+			);
+		};
+		expect(await found(["1", "3"])).toEqual({ records: 3, inOrder: true });
+		expect(await found(["3", "1"])).toEqual({ records: 3, inOrder: false });
+		expect(await found(["1"])).toEqual({ records: 3, inOrder: false });
+		expect(await found(["1", "3", "4"])).toEqual({ records: 3, inOrder: false });
+	});
+
+	it("have bars that tell what came before the growth", () => {
+		const [first, second, third] = shardBars([40, 20, 0], [20, 20]);
+		expect([first, second, third].map((bar) => [bar?.match(/█/g)?.length ?? 0, bar?.match(/▒/g)?.length ?? 0])).toEqual(
+			[
+				[22, 22],
+				[22, 0],
+				[0, 0],
+			],
+		);
+		expect(first).toMatch(/shard {2}0 .* 40$/);
+		expect(shardBars([1], [])[0]).not.toContain("▒");
+	});
+});
+
 describe("progress", () => {
 	it("writes plain lines where there is no terminal", () => {
 		expect(said({ isTTY: false })).toBe("done\nend\n");
 	});
 
 	it("changes one line on a terminal and leaves none of it behind", () => {
-		expect(said({ isTTY: true })).toBe("half\r\u001b[2Kdone\nend\n");
+		expect(said({ isTTY: true })).toBe("half\r\u001b[Jdone\nend\n");
+	});
+
+	it("changes several lines on a terminal, none longer than it is wide", () => {
+		let text = "";
+		const progress = new Progress({ isTTY: true, columns: 5, write: (part) => (text += part) });
+		progress.block(() => ["a", "bcdefgh", "i"]);
+		progress.done("done");
+		expect(text).toBe("a\nbcde\ni\u001b[2A\r\u001b[Jdone\n");
+		new Progress({ write: () => expect.unreachable() }).block(() => expect.unreachable());
 	});
 
 	it("keeps control characters of file names from the terminal", () => {
