@@ -365,7 +365,10 @@ export class RecordStream<T = Uint8Array> {
 		return new RecordReader(this.#access, this.#serializer, options);
 	}
 
-	/** Where all shards end at this moment: no atomic append is on both sides of it. */
+	/**
+	 * Where all shards end at this moment: no atomic append is on both sides of it. In a store that is open for reading it is
+	 * where their files end, which the owner writes shard by shard: there an atomic append may still be on both sides.
+	 */
 	async cut(): Promise<StreamCut> {
 		const stream = await this.#access.stream();
 		const positions = (await stream.bounds()).map(({ tail }) => tail);
