@@ -44,7 +44,7 @@ interface Profile {
 	readonly streamBytes: number;
 	readonly durability: "sync" | "os";
 	readonly limits: Partial<Limits>;
-	/** Share of the clients that use record streams. */
+	/** Share of the clients that use record streams; every second run has byte streams alone, so that those lose nothing by it. */
 	readonly records: number;
 }
 
@@ -78,7 +78,7 @@ export class Simulation {
 	constructor(seed: number, breaker?: DiskBreaker) {
 		this.machine = new Machine(seed, breaker);
 		this.#random = this.machine.random.fork();
-		this.#profile = this.#makeProfile();
+		this.#profile = this.#makeProfile(seed);
 		this.#steps = this.#random.chance(0.3);
 	}
 
@@ -89,7 +89,7 @@ export class Simulation {
 		return this.counts;
 	}
 
-	#makeProfile(): Profile {
+	#makeProfile(seed: number): Profile {
 		const random = this.#random;
 		const weights = Object.fromEntries(sizeProfiles.map(({ weight }, index) => [String(index), weight]));
 		const { sizes, streamBytes } = sizeProfiles[Number(random.weighted(weights))] as (typeof sizeProfiles)[number];
@@ -97,7 +97,7 @@ export class Simulation {
 			sizes,
 			streamBytes,
 			durability: random.chance(0.1) ? "os" : "sync",
-			records: random.pick([0, 0, 0.3, 0.5, 0.7, 1, 1]),
+			records: seed % 2 === 0 ? 0 : random.pick([0.3, 0.5, 0.7, 1]),
 			limits: {
 				journalBytes: 16 * KiB * KiB,
 				pendingBytes: random.pick([64 * KiB, 1024 * KiB, 16 * KiB * KiB]),
@@ -174,7 +174,7 @@ export class Simulation {
 		const lanes = new Map<StreamModel, number>();
 		const recordLanes = new Map<RecordModel, number>();
 		return Array.from({ length: this.#random.between(2, 5) }, () =>
-			this.#random.chance(this.#profile.records)
+			this.#profile.records > 0 && this.#random.chance(this.#profile.records)
 				? new RecordUser(around, records, recordLanes).run()
 				: new Client(around, lanes).run(),
 		);
@@ -329,6 +329,7 @@ export class Simulation {
 		store: Store,
 	): Promise<{ readonly bytes: Map<StreamModel, ByteStream>; readonly records: Map<RecordModel, RecordStream> }> {
 		const bytes = await this.#checkBytes(store);
+		if (this.#profile.records === 0) return { bytes, records: new Map() };
 		const { handles, histories } = await checkAllRecords({
 			store,
 			models: this.#records,
