@@ -152,6 +152,48 @@ export const breaks: Readonly<Record<string, Break>> = {
 			},
 		],
 	},
+	"retry-by-key": {
+		why: "a retry goes where its key goes by now, and what its producer has stored is looked up there",
+		edits: [
+			{
+				file: "stream/record-stream.ts",
+				from: "const places = stream.placesOf(producer);",
+				to: "const places = undefined as readonly ShardPlace[] | undefined;",
+			},
+			{
+				file: "log/shard-log.ts",
+				from: 'const verdict = this.owner.producers.check(producer);\n\t\tif (verdict.kind === "new") return undefined;',
+				to: `const verdict = this.owner.producers.check(producer);
+				const known = (verdict as any).answer ?? (verdict as any).append;
+				if (verdict.kind === "new" || (known !== undefined && known.shard !== this.shard)) return undefined;`,
+			},
+		],
+	},
+	"grow-unnoted": {
+		why: "new shards are used before it is durable that the stream has grown",
+		edits: [{ file: "log/stream-growth.ts", from: "await record(layout);", to: "record(layout).catch(() => {});" }],
+	},
+	"half-atomic": {
+		why: "the parts of an atomic append go into the rounds that have room for them, which is little",
+		edits: [
+			{ file: "log/round-frames.ts", from: "ROUND_TARGET_BYTES = 8 * 1024 * 1024", to: "ROUND_TARGET_BYTES = 1000" },
+			{
+				file: "log/append-together.ts",
+				from: "if (frames.length > 1) addNeed(",
+				to: "if (frames.length < 1) addNeed(",
+			},
+		],
+	},
+	"merge-early": {
+		why: "who reads all shards gets records of a new one before older ones of the same key",
+		edits: [
+			{
+				file: "stream/record-reader.ts",
+				from: "if (gate.waiting.size > 0) gate.held.push(cursor);",
+				to: "if (gate.waiting.size < 0) gate.held.push(cursor);",
+			},
+		],
+	},
 	"reuse-position": {
 		why: "an opened stream counts from its head on",
 		edits: [
