@@ -202,7 +202,11 @@ function check(record: RecordInput, shards: number): void {
 			details: { bytes, limit },
 		});
 	}
-	const shard = record.shard ?? 0;
+	requireShard(record.shard ?? 0, shards);
+}
+
+/** @throws INVALID_OPTION */
+export function requireShard(shard: number, shards: number): void {
 	if (Number.isSafeInteger(shard) && shard >= 0 && shard < shards) return;
 	const known = shards === 1 ? "one, shard 0" : `${shards}, from 0 to ${shards - 1}`;
 	throw fail("INVALID_OPTION", `there is no shard ${describe(shard)}: the stream has ${known}`, {

@@ -5,6 +5,7 @@ import { fail, StreambedError } from "../../core/errors.ts";
 import { describe } from "../../core/options.ts";
 import type { RecordInput, RecordStream } from "../../index.ts";
 import { type StreamRecord, StreamStorageFS } from "../../stream-ops/index.ts";
+import { requireShard } from "../append-records.ts";
 import { type CommandContext, type CommandSpec, type OptionValues, streamArgument, textOption } from "../command.ts";
 import { asStreambedError } from "../error-text.ts";
 import { makeMissing, withStream } from "../open-store.ts";
@@ -61,6 +62,7 @@ async function run(context: CommandContext, args: readonly string[], options: Op
 	await storage.open();
 	await withStream(context, address, "create", async (open) => {
 		await makeMissing(context, open, "records");
+		if (plan.shard !== undefined) requireShard(plan.shard, (await open.records.info()).shards.length);
 		await importRecords(context, open.records, storage, plan);
 	});
 }

@@ -234,7 +234,7 @@ describe("records of all kinds", () => {
 		[["import", "stream-ops", "none", "a/s"], "NOT_FOUND", /no folder none/],
 		[["import", "stream-ops", "data", "a/s"], "INVALID_OPTION", /not the folder of one stream/],
 		[["import", "stream-ops", "root", "a/s"], "INVALID_OPTION", /not the folder of one stream/],
-		[["import", "stream-ops", "root/s", "a/s", "--shard", "1"], "INVALID_OPTION", /no shard 1/],
+		[["import", "stream-ops", "root/s", "a/s", "--shard", "1"], "INVALID_OPTION", /^there is no shard 1/],
 		[["import", "stream-ops", "root/s", "a/s", "--from", "-1"], "INVALID_OPTION", /--from/],
 		[["import", "stream-ops", "root/s", "a/bytes"], "WRONG_KIND", /./],
 	])("are not moved by %j", async (args, code, message) => {
