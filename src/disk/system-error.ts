@@ -25,3 +25,8 @@ export function systemError(code: string, syscall: string, path: string): NodeJS
 export function hasCode(error: unknown, ...codes: readonly string[]): boolean {
 	return error instanceof Error && codes.includes((error as NodeJS.ErrnoException).code ?? "");
 }
+
+/** Tells whether an error says that a file is not there (any more). */
+export function isGone(error: unknown): boolean {
+	return (error as { code?: unknown } | null)?.code === "ENOENT";
+}

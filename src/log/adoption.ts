@@ -4,13 +4,13 @@
  */
 import { join } from "node:path/posix";
 import type { Disk } from "../disk/disk.ts";
+import { isGone } from "../disk/system-error.ts";
 import { viewOf } from "./checksum.ts";
 import type { FilePool } from "./file-pool.ts";
 import { frameHeaderCrc } from "./frame.ts";
 import { inParallel } from "./in-parallel.ts";
 import { existingSegment, type Segment } from "./segment.ts";
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES, segmentName } from "./segment-header.ts";
-import { isGone } from "./segment-reader.ts";
 import { SparseIndex } from "./sparse-index.ts";
 import {
 	type Adoption,

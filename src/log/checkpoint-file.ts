@@ -2,10 +2,10 @@
 import { join } from "node:path/posix";
 import { fail } from "../core/errors.ts";
 import type { Disk, DiskFile } from "../disk/disk.ts";
+import { isGone } from "../disk/system-error.ts";
 import { checksum, readU64, viewOf, writeU64 } from "./checksum.ts";
 import { corrupt } from "./corruption.ts";
 import { startsWith } from "./segment-header.ts";
-import { isGone } from "./segment-reader.ts";
 
 /** Bytes of a slot. */
 export const SLOT_BYTES = 4096;

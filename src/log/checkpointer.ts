@@ -4,6 +4,7 @@
  */
 import type { Clock, Timer } from "../core/clock.ts";
 import type { Disk } from "../disk/disk.ts";
+import { isGone } from "../disk/system-error.ts";
 import type { CheckpointFile } from "./checkpoint-file.ts";
 import type { Committer } from "./committer.ts";
 import type { FilePool } from "./file-pool.ts";
@@ -11,7 +12,6 @@ import { inParallel } from "./in-parallel.ts";
 import type { Owner } from "./owner.ts";
 import type { ProducerFiles } from "./producer-files.ts";
 import type { Ring, RingPlace } from "./ring.ts";
-import { isGone } from "./segment-reader.ts";
 import type { ShardLog } from "./shard-log.ts";
 import type { WriteBehind } from "./write-behind.ts";
 

@@ -8,9 +8,9 @@
  */
 import { dirname } from "node:path/posix";
 import type { Disk } from "../disk/disk.ts";
+import { isGone } from "../disk/system-error.ts";
 import type { FilePool } from "./file-pool.ts";
 import { FRAME_HEADER_BYTES } from "./frame.ts";
-import { isGone } from "./segment-reader.ts";
 import { type MemoryFrame, memoryFrameBytes } from "./tail-memory.ts";
 
 /** Places payloads of a store. */

@@ -3,10 +3,10 @@ import { join } from "node:path/posix";
 import { fail } from "../core/errors.ts";
 import type { Producer, Producers } from "../core/producers.ts";
 import type { Disk } from "../disk/disk.ts";
+import { isGone } from "../disk/system-error.ts";
 import { checksum, readU64, viewOf, writeU64 } from "./checksum.ts";
 import { corrupt } from "./corruption.ts";
 import { padded } from "./entry-extension.ts";
-import { isGone } from "./segment-reader.ts";
 
 /** Name of the file in a stream's folder. */
 export const PRODUCERS_FILE = "producers.bin";

@@ -1,9 +1,9 @@
 /** The producers files of open streams: replaced at checkpoints, where something has changed (docs/commit-protocol.md §8). */
 import { join } from "node:path/posix";
 import type { Disk } from "../disk/disk.ts";
+import { isGone } from "../disk/system-error.ts";
 import { ioError } from "./corruption.ts";
 import { encodeProducers, PRODUCERS_FILE } from "./producer-file.ts";
-import { isGone } from "./segment-reader.ts";
 import { replaceFile } from "./stream-folder.ts";
 import type { StreamLog } from "./stream-log.ts";
 

@@ -4,11 +4,11 @@ import { Producers } from "../core/producers.ts";
 import { parseUuid } from "../core/random.ts";
 import type { ShardPlace } from "../core/shard.ts";
 import type { Disk } from "../disk/disk.ts";
+import { isGone } from "../disk/system-error.ts";
 import { visitTriples } from "./entry-extension.ts";
 import { ENTRY_BYTES, type FrameHeader } from "./frame.ts";
 import { encodeProducers, loadProducers, PRODUCERS_FILE } from "./producer-file.ts";
 import type { Envelope } from "./round.ts";
-import { isGone } from "./segment-reader.ts";
 import { replaceFile, type StreamFolder } from "./stream-folder.ts";
 
 /** An append in the round that is being redone. */

@@ -10,13 +10,13 @@ import type { Random } from "../core/random.ts";
 import type { RecoveryReport } from "../core/shard.ts";
 import type { Disk, StoreLocker } from "../disk/disk.ts";
 import { overlayDisk } from "../disk/overlay-disk.ts";
+import { isGone } from "../disk/system-error.ts";
 import { type Checkpoint, readCheckpoint } from "./checkpoint-file.ts";
 import { ioError } from "./corruption.ts";
 import { JournalWalk } from "./journal-walk.ts";
 import { LogStore } from "./log-store.ts";
 import { noStore, type RedoReport, redoJournal } from "./opening.ts";
 import { ownerAlive, readOwner } from "./owner.ts";
-import { isGone } from "./segment-reader.ts";
 import { readStore, type StoreIdentity } from "./store-folder.ts";
 
 /** An owner that is just opening the store redoes its journal: so long is waited for it, and looked so often. */

@@ -6,6 +6,7 @@
 import { dirname, join } from "node:path/posix";
 import { formatUuid } from "../core/random.ts";
 import type { Disk } from "../disk/disk.ts";
+import { isGone } from "../disk/system-error.ts";
 import { carryOut } from "./adoption.ts";
 import { viewOf } from "./checksum.ts";
 import { FilePool } from "./file-pool.ts";
@@ -26,7 +27,6 @@ import { decodeEpoch } from "./producer-epochs.ts";
 import { ProducerRedo } from "./producer-redo.ts";
 import { type Envelope, EnvelopeKind } from "./round.ts";
 import { baseOfName, encodeSegmentHeader, SEGMENT_HEADER_BYTES, segmentName, segmentNumber } from "./segment-header.ts";
-import { isGone } from "./segment-reader.ts";
 import { decodeAdoption, encodeStamp } from "./staged-files.ts";
 import {
 	findFolders,

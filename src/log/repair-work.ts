@@ -5,7 +5,7 @@
  */
 import { dirname, join, relative } from "node:path/posix";
 import type { Disk, DiskFile } from "../disk/disk.ts";
-import { isGone } from "./segment-reader.ts";
+import { isGone } from "../disk/system-error.ts";
 import { replaceFile } from "./stream-folder.ts";
 
 const WINDOW_BYTES = 1024 * 1024;

@@ -2,10 +2,11 @@
 import { StreambedError } from "../core/errors.ts";
 import type { RetainedPieces } from "../core/retention.ts";
 import type { StreamKind } from "../core/stream-config.ts";
+import { isGone } from "../disk/system-error.ts";
 import { isData } from "./frame-walk.ts";
 import type { Segment } from "./segment.ts";
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES } from "./segment-header.ts";
-import { isGone, type SegmentReader } from "./segment-reader.ts";
+import type { SegmentReader } from "./segment-reader.ts";
 import type { ShardFiles } from "./shard-files.ts";
 
 /** Bounds of a shard, of what is durable. */

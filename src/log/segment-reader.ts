@@ -7,6 +7,7 @@
 import { fail } from "../core/errors.ts";
 import type { Run } from "../core/shard.ts";
 import type { Disk } from "../disk/disk.ts";
+import { isGone } from "../disk/system-error.ts";
 import { type Block, BlockCache } from "./block-cache.ts";
 import { viewOf } from "./checksum.ts";
 import { corrupt, ioError } from "./corruption.ts";
@@ -237,11 +238,6 @@ function identity({ tag, stamp }: Segment): { tag: number; stamp: number } {
 
 function cut(at: number, relative: number): { at: number; relative: number; what: "body" } {
 	return { at, relative, what: "body" };
-}
-
-/** Tells whether an error says that a file is not there (any more). */
-export function isGone(error: unknown): boolean {
-	return (error as { code?: unknown } | null)?.code === "ENOENT";
 }
 
 /** Where the index of a segment is kept. */

@@ -8,12 +8,13 @@ import { join } from "node:path/posix";
 import { StreambedError } from "../core/errors.ts";
 import type { ReadResult } from "../core/shard.ts";
 import type { Disk } from "../disk/disk.ts";
+import { isGone } from "../disk/system-error.ts";
 import type { Block } from "./block-cache.ts";
 import { corrupt } from "./corruption.ts";
 import { isData } from "./frame-walk.ts";
 import { existingSegment, type Segment } from "./segment.ts";
 import { baseOfName, SEGMENT_HEADER_BYTES, segmentName } from "./segment-header.ts";
-import { isGone, runsOfBlock, type SegmentReader, type StreamIds, type WalkState } from "./segment-reader.ts";
+import { runsOfBlock, type SegmentReader, type StreamIds, type WalkState } from "./segment-reader.ts";
 import { SparseIndex } from "./sparse-index.ts";
 
 const UNCERTAIN_HINT =

@@ -1,6 +1,6 @@
 /** Folders of a stream's shards. */
 import type { Disk } from "../disk/disk.ts";
-import { isGone } from "./segment-reader.ts";
+import { isGone } from "../disk/system-error.ts";
 
 /** Numbers of the shards that have a folder. */
 export async function shardFolders(disk: Disk, path: string): Promise<number[]> {

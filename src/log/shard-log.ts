@@ -19,6 +19,7 @@ import {
 	type ShardBounds,
 	type SubmitOptions,
 } from "../core/shard.ts";
+import { isGone } from "../disk/system-error.ts";
 import { tripleBytes } from "./entry-extension.ts";
 import { FrameType, frameTimeAt, HeadReason, type ShardState } from "./frame.ts";
 import { locateKnown } from "./locate.ts";
@@ -28,7 +29,6 @@ import { answerAgain, needPrevious } from "./producer-order.ts";
 import type { ShardExtent } from "./retained-segments.ts";
 import { addParts, type FrameTaking } from "./round-part.ts";
 import { closeOldSegment, type Segment } from "./segment.ts";
-import { isGone } from "./segment-reader.ts";
 import type { ShardFiles, ShardTail } from "./shard-files.ts";
 import { ShardGate } from "./shard-gate.ts";
 import { ShardMemory } from "./shard-memory.ts";

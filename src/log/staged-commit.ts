@@ -2,7 +2,7 @@
 import type { Clock } from "../core/clock.ts";
 import { fail, type StreambedError } from "../core/errors.ts";
 import type { Disk } from "../disk/disk.ts";
-import { systemError } from "../disk/system-error.ts";
+import { isGone, systemError } from "../disk/system-error.ts";
 import { adoptedSegments, carryOut } from "./adoption.ts";
 import type { Checkpointer } from "./checkpointer.ts";
 import type { Committer } from "./committer.ts";
@@ -11,7 +11,7 @@ import type { FilePool } from "./file-pool.ts";
 import type { LostFiles } from "./lost-files.ts";
 import type { Owner } from "./owner.ts";
 import type { Reserve } from "./reserve.ts";
-import { isGone, type SegmentReader } from "./segment-reader.ts";
+import type { SegmentReader } from "./segment-reader.ts";
 import type { ShardLog } from "./shard-log.ts";
 import type { StagedData } from "./staged-data.ts";
 import { type Adoption, encodeAdoption } from "./staged-files.ts";

@@ -2,8 +2,8 @@
 import { join } from "node:path/posix";
 import type { StagedInfo } from "../core/shard.ts";
 import type { DirEntry, Disk } from "../disk/disk.ts";
+import { isGone } from "../disk/system-error.ts";
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES } from "./segment-header.ts";
-import { isGone } from "./segment-reader.ts";
 import { decodePrepared, preparedPath, STAGED_FOLDER, STAMP_BYTES, stagedName } from "./staged-files.ts";
 
 /** Undecided writes, oldest first. Bytes of open ones are those of their files, with what frames add to the data. */

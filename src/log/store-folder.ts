@@ -3,12 +3,12 @@ import { dirname, join } from "node:path/posix";
 import { fail } from "../core/errors.ts";
 import { newUuid, parseUuid, type Random } from "../core/random.ts";
 import type { Disk } from "../disk/disk.ts";
+import { isGone } from "../disk/system-error.ts";
 import { type Checkpoint, checkpointPath, encodeCheckpoint, SLOT_BYTES } from "./checkpoint-file.ts";
 import { corrupt } from "./corruption.ts";
 import { lockName, ownerName } from "./owner.ts";
 import { FIRST_FILE_BYTES, Ring } from "./ring.ts";
 import { ROUND_ALIGN } from "./round.ts";
-import { isGone } from "./segment-reader.ts";
 import { replaceFile } from "./stream-folder.ts";
 
 /** Name of the file that makes a folder a store. */

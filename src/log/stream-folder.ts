@@ -8,9 +8,8 @@ import { streamSuffix } from "../core/names.ts";
 import { parseUuid } from "../core/random.ts";
 import type { StreamKind } from "../core/stream-config.ts";
 import type { Disk } from "../disk/disk.ts";
-import { systemError } from "../disk/system-error.ts";
+import { isGone, systemError } from "../disk/system-error.ts";
 import { corrupt } from "./corruption.ts";
-import { isGone } from "./segment-reader.ts";
 
 /** Name of the descriptor in a stream's folder. */
 export const DESCRIPTOR = "stream.json";

@@ -6,8 +6,8 @@ import { dirname, join } from "node:path/posix";
 import { fail, StreambedError } from "../core/errors.ts";
 import { formatUuid } from "../core/random.ts";
 import type { Disk } from "../disk/disk.ts";
+import { isGone } from "../disk/system-error.ts";
 import { EnvelopeKind } from "./round.ts";
-import { isGone } from "./segment-reader.ts";
 import {
 	DESCRIPTOR,
 	freshFolder,

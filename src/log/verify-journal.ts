@@ -6,11 +6,11 @@
 import { join } from "node:path/posix";
 import type { Disk } from "../disk/disk.ts";
 import { overlayDisk } from "../disk/overlay-disk.ts";
+import { isGone } from "../disk/system-error.ts";
 import { type Checkpoint, checkpointPath, decodeCheckpoint, readCheckpoint, SLOT_BYTES } from "./checkpoint-file.ts";
 import { redoJournal } from "./opening.ts";
 import { ownerAlive, readOwner } from "./owner.ts";
 import { listRing, readRingHeader } from "./ring.ts";
-import { isGone } from "./segment-reader.ts";
 import type { StoreIdentity } from "./store-folder.ts";
 import type { VerifyReport } from "./verify-report.ts";
 

@@ -2,12 +2,13 @@
 import { join } from "node:path/posix";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { StreamKind } from "../core/stream-config.ts";
+import { isGone } from "../disk/system-error.ts";
 import { FilePool } from "./file-pool.ts";
 import { decodeState, FrameType } from "./frame.ts";
 import { recordsHold } from "./record-run.ts";
 import { existingSegment, type Segment } from "./segment.ts";
 import { baseOfName, SEGMENT_HEADER_BYTES, segmentName, segmentNumber, segmentTag } from "./segment-header.ts";
-import { isGone, SegmentReader, type StreamIds } from "./segment-reader.ts";
+import { SegmentReader, type StreamIds } from "./segment-reader.ts";
 import { type BadFrame, type GoodStretch, walkSegment } from "./segment-walk.ts";
 import { ShardFiles } from "./shard-files.ts";
 import { decodeIndex } from "./sparse-index.ts";

@@ -2,8 +2,8 @@
 import { join } from "node:path/posix";
 import { formatUuid } from "../core/random.ts";
 import type { DiskFile } from "../disk/disk.ts";
+import { isGone } from "../disk/system-error.ts";
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES, segmentTag } from "./segment-header.ts";
-import { isGone } from "./segment-reader.ts";
 import { walkSegment } from "./segment-walk.ts";
 import {
 	decodePrepared,
