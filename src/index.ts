@@ -32,13 +32,13 @@ export type {
 	StreamSummary,
 } from "./engine/contract.ts";
 export type { Durability, Manifest } from "./engine/manifest.ts";
-export { type BackupOptions, type BackupResult, backupStore } from "./log/backup.ts";
-export { type DumpOptions, dumpFile } from "./log/dump.ts";
-export type { DumpLine } from "./log/dump-line.ts";
-export { type RepairOptions, type RepairResult, repairStore } from "./log/repair.ts";
-export type { RepairStep } from "./log/repair-work.ts";
-export { type VerifyOptions, verifyStore } from "./log/verify.ts";
-export type { VerifyProblem, VerifyProgress, VerifyResult } from "./log/verify-report.ts";
+export { type BackupOptions, type BackupResult, backupStore } from "./log/care/backup.ts";
+export { type DumpOptions, dumpFile } from "./log/care/dump.ts";
+export type { DumpLine } from "./log/care/dump-line.ts";
+export { type RepairOptions, type RepairResult, repairStore } from "./log/care/repair.ts";
+export type { RepairStep } from "./log/care/repair-work.ts";
+export { type VerifyOptions, verifyStore } from "./log/care/verify.ts";
+export type { VerifyProblem, VerifyProgress, VerifyResult } from "./log/care/verify-report.ts";
 export type { AppendPiece } from "./stream/append-reader.ts";
 export type { ByteRead, ByteReader, ByteReaderOptions } from "./stream/byte-reader.ts";
 export type { AppendOptions, ByteStream } from "./stream/byte-stream.ts";

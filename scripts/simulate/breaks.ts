@@ -49,17 +49,17 @@ export const breaks: Readonly<Record<string, Break>> = {
 	},
 	"no-checksum": {
 		why: "bytes are believed without their checksum",
-		edits: [{ file: "log/frame.ts", from: "=== header.bodyCrc;", to: ">= 0;" }],
+		edits: [{ file: "log/format/frame.ts", from: "=== header.bodyCrc;", to: ">= 0;" }],
 	},
 	"torn-round": {
 		why: "a round is believed without looking whether all of it is there",
-		edits: [{ file: "log/round.ts", from: "if (!bodyHolds(envelope)) return undefined;", to: "" }],
+		edits: [{ file: "log/journal/round.ts", from: "if (!bodyHolds(envelope)) return undefined;", to: "" }],
 	},
 	"write-ahead": {
 		why: "frames reach their segments before their round is durable",
 		edits: [
 			{
-				file: "log/committer.ts",
+				file: "log/commit/committer.ts",
 				from: "? this.#writer.write(place, parts, round.bytes)",
 				to: `? (async () => {
 					for (const { frames } of round.taken) for (const one of frames) one.chunk.durable = one.at + memoryFrameBytes(one);
@@ -73,18 +73,18 @@ export const breaks: Readonly<Record<string, Break>> = {
 	},
 	"free-early": {
 		why: "a journal file is overwritten while a checkpoint still needs its rounds",
-		edits: [{ file: "log/ring.ts", from: "if (file.lastRound === 0 && file.bytes", to: "if (file.bytes" }],
+		edits: [{ file: "log/journal/ring.ts", from: "if (file.lastRound === 0 && file.bytes", to: "if (file.bytes" }],
 	},
 	"stale-round": {
 		why: "a round is believed without looking whether it follows on the one before",
 		edits: [
 			{
-				file: "log/journal-walk.ts",
+				file: "log/journal/journal-walk.ts",
 				from: "header.incarnation !== this.#start.incarnation || header.nonce",
 				to: "this.#start.nonce",
 			},
 			{
-				file: "log/journal-walk.ts",
+				file: "log/journal/journal-walk.ts",
 				from: "header.number !== this.expected || header.previous !== this.#previous",
 				to: "false",
 			},
@@ -93,15 +93,15 @@ export const breaks: Readonly<Record<string, Break>> = {
 	"show-unsynced": {
 		why: "an opening shows what it has redone and not synced",
 		edits: [
-			{ file: "log/redo.ts", from: "await file.sync();", to: "" },
-			{ file: "log/opening.ts", from: "if (isLast || unsynced) await rewrite(disk, round);", to: "" },
+			{ file: "log/opening/redo.ts", from: "await file.sync();", to: "" },
+			{ file: "log/opening/opening.ts", from: "if (isLast || unsynced) await rewrite(disk, round);", to: "" },
 		],
 	},
 	"half-adopt": {
 		why: "an opening does not go on with a commit in parts that a crash has cut",
 		edits: [
 			{
-				file: "log/redo.ts",
+				file: "log/opening/redo.ts",
 				from: "else if (envelope.kind === EnvelopeKind.adopt) await this.#adopt(envelope);",
 				to: "",
 			},
@@ -109,11 +109,11 @@ export const breaks: Readonly<Record<string, Break>> = {
 	},
 	"adopt-unsynced": {
 		why: "data in parts is committed before it is durable",
-		edits: [{ file: "log/staged-data.ts", from: "if (newest !== undefined) this.#syncLater(newest);", to: "" }],
+		edits: [{ file: "log/staged/staged-data.ts", from: "if (newest !== undefined) this.#syncLater(newest);", to: "" }],
 	},
 	"show-half": {
 		why: "a second process is shown a commit in parts while it is carried out",
-		edits: [{ file: "log/shard-files.ts", from: "if ((newest.following ?? 0) === 0) break;", to: "break;" }],
+		edits: [{ file: "log/segments/shard-files.ts", from: "if ((newest.following ?? 0) === 0) break;", to: "break;" }],
 	},
 	"forget-producers": {
 		why: "an opened stream does not look what its producers have stored",
@@ -126,7 +126,7 @@ export const breaks: Readonly<Record<string, Break>> = {
 		why: "the journal's rounds are freed before the producers files hold what they say",
 		edits: [
 			{
-				file: "log/checkpointer.ts",
+				file: "log/commit/checkpointer.ts",
 				from: "if (!(await producerFiles.write())) throw new Postponed();",
 				to: "",
 			},
@@ -136,7 +136,7 @@ export const breaks: Readonly<Record<string, Break>> = {
 		why: "an opening leaves the producers files as they are",
 		edits: [
 			{
-				file: "log/redo.ts",
+				file: "log/opening/redo.ts",
 				from: "await this.#producers.finish((id) => this.#locate(id));",
 				to: "",
 			},
@@ -146,7 +146,7 @@ export const breaks: Readonly<Record<string, Break>> = {
 		why: "a retry is told that its append is stored while that is only accepted",
 		edits: [
 			{
-				file: "log/producer-order.ts",
+				file: "log/shards/producer-order.ts",
 				from: "afterFrame(by, (error) =>\n\t\terror === undefined ? completion.done(from, to, true, Number.NaN, places) : completion.fail(error),\n\t);",
 				to: "void by; queueMicrotask(() => completion.done(from, to, true, Number.NaN, places));",
 			},
@@ -161,7 +161,7 @@ export const breaks: Readonly<Record<string, Break>> = {
 				to: "const places = undefined as readonly ShardPlace[] | undefined;",
 			},
 			{
-				file: "log/shard-log.ts",
+				file: "log/shards/shard-log.ts",
 				from: 'const verdict = this.owner.producers.check(producer);\n\t\tif (verdict.kind === "new") return undefined;',
 				to: `const verdict = this.owner.producers.check(producer);
 				const known = (verdict as any).answer ?? (verdict as any).append;
@@ -171,14 +171,20 @@ export const breaks: Readonly<Record<string, Break>> = {
 	},
 	"grow-unnoted": {
 		why: "new shards are used before it is durable that the stream has grown",
-		edits: [{ file: "log/stream-growth.ts", from: "await record(layout);", to: "record(layout).catch(() => {});" }],
+		edits: [
+			{ file: "log/shards/stream-growth.ts", from: "await record(layout);", to: "record(layout).catch(() => {});" },
+		],
 	},
 	"half-atomic": {
 		why: "the parts of an atomic append go into the rounds that have room for them, which is little",
 		edits: [
-			{ file: "log/round-frames.ts", from: "ROUND_TARGET_BYTES = 8 * 1024 * 1024", to: "ROUND_TARGET_BYTES = 1000" },
 			{
-				file: "log/append-together.ts",
+				file: "log/commit/round-frames.ts",
+				from: "ROUND_TARGET_BYTES = 8 * 1024 * 1024",
+				to: "ROUND_TARGET_BYTES = 1000",
+			},
+			{
+				file: "log/shards/append-together.ts",
 				from: "if (frames.length > 1) addNeed(",
 				to: "if (frames.length < 1) addNeed(",
 			},
@@ -198,7 +204,7 @@ export const breaks: Readonly<Record<string, Break>> = {
 		why: "an opened stream counts from its head on",
 		edits: [
 			{
-				file: "log/shard-log.ts",
+				file: "log/shards/shard-log.ts",
 				from: "this.#tail = this.#acceptedTail = Math.max(found.tail, found.state.head);",
 				to: "this.#tail = this.#acceptedTail = found.tail - found.state.head;",
 			},

@@ -3,8 +3,8 @@ import type { Clock } from "../core/clock.ts";
 import type { Limits } from "../core/limits.ts";
 import type { Random } from "../core/random.ts";
 import type { Disk, StoreLocker } from "../disk/disk.ts";
-import type { CommitCounters } from "./committer.ts";
-import type { Retention } from "./retention.ts";
+import type { CommitCounters } from "./commit/committer.ts";
+import type { Retention } from "./shards/retention.ts";
 
 /** What a store is opened with. */
 export interface LogStoreOptions {

@@ -11,13 +11,13 @@ import type { RecoveryReport } from "../core/shard.ts";
 import type { Disk, StoreLocker } from "../disk/disk.ts";
 import { overlayDisk } from "../disk/overlay-disk.ts";
 import { isGone } from "../disk/system-error.ts";
-import { type Checkpoint, readCheckpoint } from "./checkpoint-file.ts";
-import { ioError } from "./corruption.ts";
-import { JournalWalk } from "./journal-walk.ts";
+import { ownerAlive, readOwner } from "./files/owner.ts";
+import { type Checkpoint, readCheckpoint } from "./format/checkpoint-file.ts";
+import { ioError } from "./format/corruption.ts";
+import { JournalWalk } from "./journal/journal-walk.ts";
 import { LogStore } from "./log-store.ts";
-import { noStore, type RedoReport, redoJournal } from "./opening.ts";
-import { ownerAlive, readOwner } from "./owner.ts";
-import { readStore, type StoreIdentity } from "./store-folder.ts";
+import { noStore, type RedoReport, redoJournal } from "./opening/opening.ts";
+import { readStore, type StoreIdentity } from "./opening/store-folder.ts";
 
 /** An owner that is just opening the store redoes its journal: so long is waited for it, and looked so often. */
 const READY_MS = 5000;

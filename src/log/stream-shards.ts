@@ -4,14 +4,14 @@
  */
 import { join } from "node:path/posix";
 import type { Disk } from "../disk/disk.ts";
-import type { LogHost } from "./log-host.ts";
-import type { Retention } from "./retention.ts";
-import type { SegmentReader } from "./segment-reader.ts";
-import { emptyTail, ShardFiles } from "./shard-files.ts";
-import { shardFolders } from "./shard-folders.ts";
-import { ShardLog } from "./shard-log.ts";
-import type { Staging } from "./staging.ts";
-import type { StreamLog } from "./stream-log.ts";
+import { shardFolders } from "./files/shard-folders.ts";
+import type { SegmentReader } from "./segments/segment-reader.ts";
+import { emptyTail, ShardFiles } from "./segments/shard-files.ts";
+import type { LogHost } from "./shards/log-host.ts";
+import type { Retention } from "./shards/retention.ts";
+import { ShardLog } from "./shards/shard-log.ts";
+import type { StreamLog } from "./shards/stream-log.ts";
+import type { Staging } from "./staged/staging.ts";
 
 /** Shards that are opened at the same time. */
 const TOGETHER = 16;

@@ -2,21 +2,26 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { StreambedError } from "../../src/index.ts";
-import { type Checkpoint, decodeCheckpoint, encodeCheckpoint, readCheckpoint } from "../../src/log/checkpoint-file.ts";
-import { checksum, viewOf } from "../../src/log/checksum.ts";
-import * as frames from "../../src/log/frame.ts";
-import { type WalkResult, walkFrames } from "../../src/log/frame-walk.ts";
-import { readRingHeader } from "../../src/log/ring.ts";
-import * as rounds from "../../src/log/round.ts";
+import { readDescriptor } from "../../src/log/files/stream-folder.ts";
+import {
+	type Checkpoint,
+	decodeCheckpoint,
+	encodeCheckpoint,
+	readCheckpoint,
+} from "../../src/log/format/checkpoint-file.ts";
+import { checksum, viewOf } from "../../src/log/format/checksum.ts";
+import * as frames from "../../src/log/format/frame.ts";
+import { type WalkResult, walkFrames } from "../../src/log/format/frame-walk.ts";
 import {
 	decodeSegmentHeader,
 	encodeSegmentHeader,
 	type SegmentHeader,
 	segmentTag,
-} from "../../src/log/segment-header.ts";
-import { decodeIndex, encodeIndex, type IndexEntry, SparseIndex } from "../../src/log/sparse-index.ts";
-import { readStore } from "../../src/log/store-folder.ts";
-import { readDescriptor } from "../../src/log/stream-folder.ts";
+} from "../../src/log/format/segment-header.ts";
+import { decodeIndex, encodeIndex, type IndexEntry, SparseIndex } from "../../src/log/format/sparse-index.ts";
+import { readRingHeader } from "../../src/log/journal/ring.ts";
+import * as rounds from "../../src/log/journal/round.ts";
+import { readStore } from "../../src/log/opening/store-folder.ts";
 import { memoryDisk } from "../../src/testing/memory-disk.ts";
 
 const u32 = fc.integer({ min: 0, max: 0xffff_ffff });

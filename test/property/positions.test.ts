@@ -5,7 +5,8 @@ import { describe, expect, it } from "vitest";
 import { parseUuid } from "../../src/core/random.ts";
 import type { Disk } from "../../src/disk/disk.ts";
 import { type ByteStream, type Store, StreambedError } from "../../src/index.ts";
-import { checksum, readU64, viewOf, writeU64 } from "../../src/log/checksum.ts";
+import { readDescriptor } from "../../src/log/files/stream-folder.ts";
+import { checksum, readU64, viewOf, writeU64 } from "../../src/log/format/checksum.ts";
 import {
 	encodeState,
 	FRAME_HEADER_BYTES,
@@ -13,15 +14,14 @@ import {
 	HeadReason,
 	STATE_BYTES,
 	writeFrameHeader,
-} from "../../src/log/frame.ts";
+} from "../../src/log/format/frame.ts";
 import {
 	baseOfName,
 	encodeSegmentHeader,
 	segmentName,
 	segmentNumber,
 	segmentTag,
-} from "../../src/log/segment-header.ts";
-import { readDescriptor } from "../../src/log/stream-folder.ts";
+} from "../../src/log/format/segment-header.ts";
 import { memoryDisk } from "../../src/testing/memory-disk.ts";
 import { codeOf, drive, openStore, ROOT, type Surroundings, surroundings } from "../unit/log/memory-store.ts";
 import { firstWrong, patterned } from "../unit/log/pattern.ts";

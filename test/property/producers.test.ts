@@ -3,17 +3,17 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type Flight, Producers, type ProducerTriple } from "../../src/core/producers.ts";
 import { StreambedError } from "../../src/index.ts";
-import { checksum, viewOf } from "../../src/log/checksum.ts";
+import { checksum, viewOf } from "../../src/log/format/checksum.ts";
 import {
 	continuedEntryWord,
 	producerEntryWord,
 	tripleBytes,
 	visitTriples,
 	writeTriple,
-} from "../../src/log/entry-extension.ts";
-import { ENTRY_BYTES, FRAME_HEADER_BYTES, type FrameHeader } from "../../src/log/frame.ts";
-import { decodeEpoch, encodeEpoch } from "../../src/log/producer-epochs.ts";
-import { decodeProducers, encodeProducers } from "../../src/log/producer-file.ts";
+} from "../../src/log/format/entry-extension.ts";
+import { ENTRY_BYTES, FRAME_HEADER_BYTES, type FrameHeader } from "../../src/log/format/frame.ts";
+import { decodeProducers, encodeProducers } from "../../src/log/format/producer-file.ts";
+import { decodeEpoch, encodeEpoch } from "../../src/log/producers/producer-epochs.ts";
 
 const KEPT = 4096;
 const streamId = new Uint8Array(16).fill(7);

@@ -2,8 +2,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { formatUuid } from "../../src/core/random.ts";
-import { numberOfTag, segmentTag } from "../../src/log/segment-header.ts";
-import { decodeAdoption, decodePrepared, encodeAdoption, encodePrepared } from "../../src/log/staged-files.ts";
+import { numberOfTag, segmentTag } from "../../src/log/format/segment-header.ts";
+import { decodeAdoption, decodePrepared, encodeAdoption, encodePrepared } from "../../src/log/format/staged-files.ts";
 
 const u32 = fc.integer({ min: 0, max: 0xffff_ffff });
 const u64 = fc.maxSafeNat();

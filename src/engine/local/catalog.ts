@@ -4,9 +4,15 @@ import { addressOfFolder, encodePart, type StreamAddress, streamFolder } from ".
 import type { StreamConfig } from "../../core/stream-config.ts";
 import { decodeGrowth, type Growth } from "../../core/stream-layout.ts";
 import type { Disk } from "../../disk/disk.ts";
-import { corrupt } from "../../log/corruption.ts";
-import { shardFolders } from "../../log/shard-folders.ts";
-import { DESCRIPTOR, type Descriptor, describesStream, readDescriptor, walkFolders } from "../../log/stream-folder.ts";
+import { shardFolders } from "../../log/files/shard-folders.ts";
+import {
+	DESCRIPTOR,
+	type Descriptor,
+	describesStream,
+	readDescriptor,
+	walkFolders,
+} from "../../log/files/stream-folder.ts";
+import { corrupt } from "../../log/format/corruption.ts";
 import { compareAddresses, type ListQuery, type StreamSummary } from "../contract.ts";
 
 /** A stream as its descriptor tells. */

@@ -6,14 +6,14 @@
 import { join } from "node:path/posix";
 import { addressOfFolder, type StreamAddress } from "../../core/names.ts";
 import { parseUuid } from "../../core/random.ts";
+import { shardFolders } from "../../log/files/shard-folders.ts";
+import { walkFolders } from "../../log/files/stream-folder.ts";
+import { STAGED_FOLDER } from "../../log/format/staged-files.ts";
 import type { LogStore } from "../../log/log-store.ts";
-import { learnSizes, retainedSegments } from "../../log/retained-segments.ts";
-import { hasRules } from "../../log/retention.ts";
-import { ShardFiles } from "../../log/shard-files.ts";
-import { shardFolders } from "../../log/shard-folders.ts";
-import { STAGED_FOLDER } from "../../log/staged-files.ts";
-import { walkFolders } from "../../log/stream-folder.ts";
-import type { StreamLog } from "../../log/stream-log.ts";
+import { learnSizes, retainedSegments } from "../../log/segments/retained-segments.ts";
+import { ShardFiles } from "../../log/segments/shard-files.ts";
+import { hasRules } from "../../log/shards/retention.ts";
+import type { StreamLog } from "../../log/shards/stream-log.ts";
 import type { Catalog, StoredStream } from "./catalog.ts";
 
 /** Streams whose files are looked at in one look, and folders gone through. */

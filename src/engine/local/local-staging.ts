@@ -2,9 +2,9 @@
 import { fail } from "../../core/errors.ts";
 import type { StagedInfo } from "../../core/shard.ts";
 import type { LogStore } from "../../log/log-store.ts";
-import type { ShardLog } from "../../log/shard-log.ts";
-import type { StagedWrite } from "../../log/staged-write.ts";
-import type { StreamLog } from "../../log/stream-log.ts";
+import type { ShardLog } from "../../log/shards/shard-log.ts";
+import type { StreamLog } from "../../log/shards/stream-log.ts";
+import type { StagedWrite } from "../../log/staged/staged-write.ts";
 import type { EngineStaged, ShardStaging } from "../contract.ts";
 import { closedError, type Opener } from "./opener.ts";
 

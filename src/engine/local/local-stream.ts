@@ -5,11 +5,11 @@ import type { StreamAddress } from "../../core/names.ts";
 import type { ProducerTriple, TakenEpoch } from "../../core/producers.ts";
 import type { StreamKind } from "../../core/stream-config.ts";
 import type { StreamLayout } from "../../core/stream-layout.ts";
-import { AppendTogether } from "../../log/append-together.ts";
 import type { LogStore } from "../../log/log-store.ts";
-import { takeEpoch } from "../../log/producer-epochs.ts";
-import type { ShardLog } from "../../log/shard-log.ts";
-import type { StreamLog } from "../../log/stream-log.ts";
+import { takeEpoch } from "../../log/producers/producer-epochs.ts";
+import { AppendTogether } from "../../log/shards/append-together.ts";
+import type { ShardLog } from "../../log/shards/shard-log.ts";
+import type { StreamLog } from "../../log/shards/stream-log.ts";
 import { shardNow } from "../../log/stream-shards.ts";
 import type {
 	Completion,

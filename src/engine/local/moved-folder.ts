@@ -5,8 +5,8 @@
 import { join } from "node:path/posix";
 import { newUuid, type Random } from "../../core/random.ts";
 import type { Disk } from "../../disk/disk.ts";
+import { DESCRIPTOR, readDescriptor, replaceFile, walkFolders } from "../../log/files/stream-folder.ts";
 import type { LogStore } from "../../log/log-store.ts";
-import { DESCRIPTOR, readDescriptor, replaceFile, walkFolders } from "../../log/stream-folder.ts";
 import { type Catalog, encodeDescriptor, type StoredStream } from "./catalog.ts";
 
 /** Makes the stream in a folder one of the address where it stands; most often it is one already. */

@@ -1,8 +1,8 @@
 /** A shard of a store that is open for reading. */
 import type { PositionQuery } from "../../core/location.ts";
-import type { ReadStore } from "../../log/read-store.ts";
-import type { ShardFollower } from "../../log/shard-follower.ts";
-import { listStaged } from "../../log/staged-listing.ts";
+import type { ReadStore } from "../../log/read-mode/read-store.ts";
+import type { ShardFollower } from "../../log/read-mode/shard-follower.ts";
+import { listStaged } from "../../log/staged/staged-listing.ts";
 import type {
 	Completion,
 	EngineShard,

@@ -10,7 +10,7 @@ import { StreambedError } from "../../../src/core/errors.ts";
 import { systemRandom } from "../../../src/core/random.ts";
 import { nodeDisk } from "../../../src/disk/node-disk.ts";
 import { sqliteLocker } from "../../../src/disk/sqlite-lock.ts";
-import { claimOwner } from "../../../src/log/owner.ts";
+import { claimOwner } from "../../../src/log/files/owner.ts";
 
 const [command, path = ""] = process.argv.slice(2);
 const locker = sqliteLocker();

@@ -1,8 +1,8 @@
 /** Small parts that hold something within a bound: admission of appends, the cache of blocks, the sparse index. */
 import { describe, expect, it } from "vitest";
-import { Admission } from "../../../src/log/admission.ts";
-import { type Block, BlockCache } from "../../../src/log/block-cache.ts";
-import { INDEX_STEP_BYTES, SparseIndex } from "../../../src/log/sparse-index.ts";
+import { INDEX_STEP_BYTES, SparseIndex } from "../../../src/log/format/sparse-index.ts";
+import { type Block, BlockCache } from "../../../src/log/segments/block-cache.ts";
+import { Admission } from "../../../src/log/shards/admission.ts";
 
 describe("admission", () => {
 	it("lets in up to its bound, and later ones in their order as room comes", () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { FilePool } from "../../../src/log/file-pool.ts";
+import { FilePool } from "../../../src/log/files/file-pool.ts";
 import { type FaultyDisk, faultyDisk } from "../../../src/testing/faulty-disk.ts";
 import { memoryDisk } from "../../../src/testing/memory-disk.ts";
 

@@ -2,9 +2,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Disk } from "../../../src/disk/disk.ts";
-import { viewOf } from "../../../src/log/checksum.ts";
-import { JournalWindows, type WindowFile } from "../../../src/log/journal-windows.ts";
-import { encodeRound, ROUND_ALIGN, roundBytes } from "../../../src/log/round.ts";
+import { viewOf } from "../../../src/log/format/checksum.ts";
+import { JournalWindows, type WindowFile } from "../../../src/log/journal/journal-windows.ts";
+import { encodeRound, ROUND_ALIGN, roundBytes } from "../../../src/log/journal/round.ts";
 import { memoryDisk } from "../../../src/testing/memory-disk.ts";
 
 interface Written {

@@ -2,11 +2,17 @@
 import { describe, expect, it } from "vitest";
 import type { Disk } from "../../../src/disk/disk.ts";
 import { type Store, StreambedError } from "../../../src/index.ts";
-import { checkpointPath } from "../../../src/log/checkpoint-file.ts";
-import { listRing } from "../../../src/log/ring.ts";
-import { encodeRound, ROUND_ALIGN, type RoundHeader, readRoundHeader, roundBytes } from "../../../src/log/round.ts";
-import { segmentName } from "../../../src/log/segment-header.ts";
-import { freshFolder, readDescriptor } from "../../../src/log/stream-folder.ts";
+import { freshFolder, readDescriptor } from "../../../src/log/files/stream-folder.ts";
+import { checkpointPath } from "../../../src/log/format/checkpoint-file.ts";
+import { segmentName } from "../../../src/log/format/segment-header.ts";
+import { listRing } from "../../../src/log/journal/ring.ts";
+import {
+	encodeRound,
+	ROUND_ALIGN,
+	type RoundHeader,
+	readRoundHeader,
+	roundBytes,
+} from "../../../src/log/journal/round.ts";
 import { memoryDisk } from "../../../src/testing/memory-disk.ts";
 import { recordingDisk } from "../../../src/testing/recording-disk.ts";
 import { codeOf, copyOf, drive, openStore, pass, ROOT, type Surroundings, surroundings } from "./memory-store.ts";

@@ -7,7 +7,7 @@ import { systemRandom } from "../../../src/core/random.ts";
 import { nodeDisk } from "../../../src/disk/node-disk.ts";
 import { processIdentity } from "../../../src/disk/process-identity.ts";
 import { sqliteLocker } from "../../../src/disk/sqlite-lock.ts";
-import { claimOwner, type OwnerInfo, ownerAlive, readOwner } from "../../../src/log/owner.ts";
+import { claimOwner, type OwnerInfo, ownerAlive, readOwner } from "../../../src/log/files/owner.ts";
 import { type LockChild, startLockChild } from "../disk/child.ts";
 
 const onLinux = process.platform === "linux";

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { RecordPayload } from "../../../src/core/record-encoding.ts";
-import { viewOf } from "../../../src/log/checksum.ts";
-import { type FrameHeader, FrameType, readFrameHeader, writeFrameHeader } from "../../../src/log/frame.ts";
-import { recordRun, recordsHold } from "../../../src/log/record-run.ts";
+import { viewOf } from "../../../src/log/format/checksum.ts";
+import { type FrameHeader, FrameType, readFrameHeader, writeFrameHeader } from "../../../src/log/format/frame.ts";
+import { recordRun, recordsHold } from "../../../src/log/format/record-run.ts";
 
 /** A frame of three entries with two, one and three records. */
 function frame(): { bytes: Uint8Array; header: FrameHeader } {

@@ -11,8 +11,8 @@ import {
 	StreambedError,
 	verifyStore,
 } from "../../../src/index.ts";
-import { viewOf } from "../../../src/log/checksum.ts";
-import { frameBytes, readFrameHeader } from "../../../src/log/frame.ts";
+import { viewOf } from "../../../src/log/format/checksum.ts";
+import { frameBytes, readFrameHeader } from "../../../src/log/format/frame.ts";
 import { faultyDisk } from "../../../src/testing/faulty-disk.ts";
 import { memoryLocker } from "../../../src/testing/memory-locker.ts";
 import { firstWrong, patterned } from "./pattern.ts";

@@ -1,6 +1,6 @@
 /** When a round begins before its time: measured, so that a slow sync is never paid twice. */
 import { describe, expect, it } from "vitest";
-import { RoundPacing } from "../../../src/log/round-pacing.ts";
+import { RoundPacing } from "../../../src/log/commit/round-pacing.ts";
 import { faultyDisk } from "../../../src/testing/faulty-disk.ts";
 import { ManualClock } from "../../../src/testing/manual-clock.ts";
 import { memoryDisk } from "../../../src/testing/memory-disk.ts";

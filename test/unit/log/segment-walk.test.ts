@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { checksum, viewOf } from "../../../src/log/checksum.ts";
-import { FRAME_HEADER_BYTES, FrameType, writeFrameHeader } from "../../../src/log/frame.ts";
-import { type BadFrame, type GoodStretch, walkSegment } from "../../../src/log/segment-walk.ts";
+import { checksum, viewOf } from "../../../src/log/format/checksum.ts";
+import { FRAME_HEADER_BYTES, FrameType, writeFrameHeader } from "../../../src/log/format/frame.ts";
+import { type BadFrame, type GoodStretch, walkSegment } from "../../../src/log/segments/segment-walk.ts";
 
 const TAG = 0x1234_5678;
 const MiB = 1024 * 1024;

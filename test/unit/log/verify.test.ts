@@ -9,8 +9,8 @@ import {
 	type VerifyResult,
 	verifyStore,
 } from "../../../src/index.ts";
-import { viewOf } from "../../../src/log/checksum.ts";
-import { frameBytes, readFrameHeader, writeFrameHeader } from "../../../src/log/frame.ts";
+import { viewOf } from "../../../src/log/format/checksum.ts";
+import { frameBytes, readFrameHeader, writeFrameHeader } from "../../../src/log/format/frame.ts";
 import { faultyDisk } from "../../../src/testing/faulty-disk.ts";
 import { memoryDisk } from "../../../src/testing/memory-disk.ts";
 import { memoryLocker } from "../../../src/testing/memory-locker.ts";

@@ -1,9 +1,9 @@
 /** Several who wait for the same thing: none may go on before what it waits for is done. */
 import { describe, expect, it } from "vitest";
 import { systemClock } from "../../../src/core/clock.ts";
-import { FilePool } from "../../../src/log/file-pool.ts";
-import type { ShardLog } from "../../../src/log/shard-log.ts";
-import { WriteBehind, type WriteBehindHost } from "../../../src/log/write-behind.ts";
+import { WriteBehind, type WriteBehindHost } from "../../../src/log/commit/write-behind.ts";
+import { FilePool } from "../../../src/log/files/file-pool.ts";
+import type { ShardLog } from "../../../src/log/shards/shard-log.ts";
 import { memoryDisk } from "../../../src/testing/memory-disk.ts";
 
 /** A gate that holds each who comes until it is opened for him. */

@@ -1,0 +1,103 @@
+/** Redo of producers: what the journal's rounds say of them is added to what their files say (docs/commit-protocol.md §8). */
+import { join } from "node:path/posix";
+import { Producers } from "../../core/producers.ts";
+import { parseUuid } from "../../core/random.ts";
+import type { ShardPlace } from "../../core/shard.ts";
+import type { Disk } from "../../disk/disk.ts";
+import { isGone } from "../../disk/system-error.ts";
+import { replaceFile, type StreamFolder } from "../files/stream-folder.ts";
+import { visitTriples } from "../format/entry-extension.ts";
+import { ENTRY_BYTES, type FrameHeader } from "../format/frame.ts";
+import { encodeProducers, loadProducers, PRODUCERS_FILE } from "../format/producer-file.ts";
+import type { Envelope } from "../journal/round.ts";
+
+/** An append in the round that is being redone. */
+interface Met {
+	readonly producers: Producers<unknown>;
+	readonly id: string;
+	readonly epoch: number;
+	readonly sequence: number;
+	readonly answer: ShardPlace;
+}
+
+/** Producers of the streams that one redo meets, by stream id. */
+export class ProducerRedo {
+	readonly #disk: Disk;
+	readonly #streams: string;
+	readonly #met = new Map<string, Promise<Producers<unknown> | undefined>>();
+	readonly #round: Met[] = [];
+
+	constructor(disk: Disk, streams: string) {
+		this.#disk = disk;
+		this.#streams = streams;
+	}
+
+	/** Adds the appends of a checked frame of a shard, which may lack its payload; those of a record stream once the round has ended. */
+	async frame(
+		place: StreamFolder,
+		{ base, shard }: Pick<Envelope, "base" | "shard">,
+		{ bytes, header }: { readonly bytes: Uint8Array; readonly header: FrameHeader },
+	): Promise<void> {
+		if (header.tableBytes === header.entries * ENTRY_BYTES) return;
+		const producers = await this.#of(place);
+		if (producers === undefined) return;
+		const start = base + header.relative;
+		visitTriples(bytes, 0, header, (id, epoch, sequence, from, to) => {
+			const answer = { shard, from: start + from, to: start + to };
+			if (place.kind === "bytes") producers.redo(id, epoch, sequence, answer);
+			else this.#round.push({ producers, id, epoch, sequence, answer });
+		});
+	}
+
+	/** A round has ended: shards stand in it in any order, and what one producer has appended to them has its own. */
+	endRound(): void {
+		if (this.#round.length === 0) return;
+		const round = this.#round.splice(0);
+		round.sort((a, b) => a.epoch - b.epoch || a.sequence - b.sequence);
+		for (const { producers, id, epoch, sequence, answer } of round) producers.redo(id, epoch, sequence, answer);
+	}
+
+	/** Adds that an epoch was taken. */
+	async epoch(place: StreamFolder, id: string, epoch: number): Promise<void> {
+		(await this.#of(place))?.take(id, epoch);
+	}
+
+	/** The stream was deleted. */
+	forget(streamId: string): void {
+		this.#met.delete(streamId);
+	}
+
+	/** Replaces the files; `placeOf` says where a stream is now. */
+	async finish(placeOf: (streamId: string) => Promise<StreamFolder | undefined>): Promise<void> {
+		for (const [streamId, loading] of this.#met) {
+			const producers = await loading;
+			const place = await placeOf(streamId);
+			if (producers === undefined || place === undefined) continue;
+			const bytes = encodeProducers(parseUuid(streamId) as Uint8Array, producers);
+			await replaceFile(this.#disk, join(this.#streams, place.folder, PRODUCERS_FILE), bytes).catch((error) => {
+				if (!isGone(error)) throw error;
+			});
+		}
+	}
+
+	#of({ folder, id }: StreamFolder): Promise<Producers<unknown> | undefined> {
+		let producers = this.#met.get(id);
+		if (producers === undefined) {
+			producers = this.#load(join(this.#streams, folder), id);
+			this.#met.set(id, producers);
+		}
+		return producers;
+	}
+
+	/** Nothing is added to a file that cannot be believed: it stays as it is, and is reported when the stream is opened. */
+	async #load(path: string, id: string): Promise<Producers<unknown> | undefined> {
+		const producers = new Producers<unknown>(id);
+		try {
+			await loadProducers(this.#disk, path, parseUuid(id) as Uint8Array, producers);
+			return producers;
+		} catch (error) {
+			if (error instanceof Error && "streambedError" in error) return undefined;
+			throw error;
+		}
+	}
+}
