@@ -156,7 +156,7 @@ export const breaks: Readonly<Record<string, Break>> = {
 		why: "a retry goes where its key goes by now, and what its producer has stored is looked up there",
 		edits: [
 			{
-				file: "stream/record-stream.ts",
+				file: "stream/records/record-stream.ts",
 				from: "const places = stream.placesOf(producer);",
 				to: "const places = undefined as readonly ShardPlace[] | undefined;",
 			},
@@ -194,7 +194,7 @@ export const breaks: Readonly<Record<string, Break>> = {
 		why: "who reads all shards gets records of a new one before older ones of the same key",
 		edits: [
 			{
-				file: "stream/record-reader.ts",
+				file: "stream/records/record-reader.ts",
 				from: "if (gate.waiting.size > 0) gate.held.push(cursor);",
 				to: "if (gate.waiting.size < 0) gate.held.push(cursor);",
 			},

@@ -5,8 +5,8 @@ import { describe, rejectUnknown, requireInteger } from "../core/options.ts";
 import { bytes } from "../core/serializer.ts";
 import { resolveStreamConfig, type StreamConfig, type StreamKind, type StreamOptions } from "../core/stream-config.ts";
 import type { EngineStream, StreamInfo, StreamSummary } from "../engine/contract.ts";
-import { ByteStream } from "./byte-stream.ts";
-import { RecordStream } from "./record-stream.ts";
+import { ByteStream } from "./bytes/byte-stream.ts";
+import { RecordStream } from "./records/record-stream.ts";
 import { checkForce, refuseConfig } from "./refusals.ts";
 import { type StoreContext, StreamAccess } from "./stream-access.ts";
 

@@ -6,8 +6,8 @@ import { type Random, systemRandom } from "../core/random.ts";
 import { RoundRobin } from "../core/routing.ts";
 import type { Engine, EngineStats, StreamSummary } from "../engine/contract.ts";
 import type { Durability, Manifest } from "../engine/manifest.ts";
-import type { ByteStream } from "./byte-stream.ts";
-import type { RecordStream } from "./record-stream.ts";
+import type { ByteStream } from "./bytes/byte-stream.ts";
+import type { RecordStream } from "./records/record-stream.ts";
 import { checkListOptions, type ListOptions, Scope } from "./scope.ts";
 import type { StoreContext } from "./stream-access.ts";
 

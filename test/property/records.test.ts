@@ -13,7 +13,7 @@ import {
 import { RecordPayload } from "../../src/core/record-encoding.ts";
 import { formatCut, parseCut } from "../../src/core/stream-cut.ts";
 import { decodeGrowth, grown, newLayout } from "../../src/core/stream-layout.ts";
-import { toBytes } from "../../src/stream/record-append.ts";
+import { toBytes } from "../../src/stream/records/record-append.ts";
 
 const text = fc.string({ unit: "binary", maxLength: 40 }).filter((each) => each.isWellFormed());
 const record: fc.Arbitrary<RecordInput> = fc.record({

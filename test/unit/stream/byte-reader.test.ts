@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ByteReader } from "../../../src/stream/byte-reader.ts";
+import { ByteReader } from "../../../src/stream/bytes/byte-reader.ts";
 import { FakeShard, fakeStream } from "./fake-shard.ts";
 
 const KiB = 1024;

@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import { describe, expect, it } from "vitest";
 import { StreambedError } from "../../../src/core/errors.ts";
-import { AppendReader } from "../../../src/stream/append-reader.ts";
-import { ByteStream } from "../../../src/stream/byte-stream.ts";
+import { AppendReader } from "../../../src/stream/bytes/append-reader.ts";
+import { ByteStream } from "../../../src/stream/bytes/byte-stream.ts";
 import { FakeShard, fakeStream } from "./fake-shard.ts";
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

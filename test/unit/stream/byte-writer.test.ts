@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { fail, StreambedError } from "../../../src/core/errors.ts";
-import { ByteWriter } from "../../../src/stream/byte-writer.ts";
+import { ByteWriter } from "../../../src/stream/bytes/byte-writer.ts";
 import { FakeShard, fakeStream } from "./fake-shard.ts";
 
 const bytes = (length: number, value = 1): Uint8Array => new Uint8Array(length).fill(value);
