@@ -19,7 +19,7 @@ export const STATE_BYTES = 32;
 export const FRAME_PAYLOAD_TARGET: number = 1024 * 1024;
 
 /** From this size on a body is checked as one that lies far from the processor. */
-const FAR_BYTES = 32 * 1024;
+const FAR_BYTES = 4 * 1024;
 
 const MAGIC = 0x52_46_42_53; // "SBFR"
 const VERSION = 1;
