@@ -194,9 +194,9 @@ export const breaks: Readonly<Record<string, Break>> = {
 		why: "who reads all shards gets records of a new one before older ones of the same key",
 		edits: [
 			{
-				file: "stream/records/record-reader.ts",
-				from: "if (gate.waiting.size > 0) gate.held.push(cursor);",
-				to: "if (gate.waiting.size < 0) gate.held.push(cursor);",
+				file: "stream/records/growth-gates.ts",
+				from: "if (gate.waiting.size === 0) return true;",
+				to: "if (gate.waiting.size >= 0) return true;",
 			},
 		],
 	},

@@ -42,6 +42,23 @@ export function positionAt(growth: Growth, shard: number): number {
 	return growth.positions[shard] ?? 0;
 }
 
+/**
+ * Tails as one moment may have had them: where an older shard's lies before a growth, as the files of a running owner may
+ * look, those of the shards that it has added are put back to their heads.
+ */
+export function tailsAtOnce(
+	{ growth }: StreamLayout,
+	bounds: readonly { readonly head: number; readonly tail: number }[],
+): number[] {
+	const tails = bounds.map(({ tail }) => tail);
+	for (const each of growth) {
+		if (tails.slice(0, each.from).every((tail, shard) => tail >= positionAt(each, shard))) continue;
+		for (let shard = each.from; shard < Math.min(each.to, tails.length); shard++)
+			tails[shard] = bounds[shard]?.head ?? 0;
+	}
+	return tails;
+}
+
 /** Decodes what a descriptor says of growths; `undefined` if that makes no sense for so many shards. */
 export function decodeGrowth(given: unknown, shards: number): readonly Growth[] | undefined {
 	if (given === undefined) return [];

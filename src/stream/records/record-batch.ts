@@ -92,6 +92,15 @@ export class RecordBatch<T = Uint8Array> implements Iterable<StreamRecord<T>> {
 		return this.#meta(index).part;
 	}
 
+	/** The last record is a part of a larger one, which goes on in the next batch of this shard. */
+	get endsInside(): boolean {
+		const bytes = this.#bytes;
+		const last = this.length - 1;
+		const from = bodyStart(bytes, this.#starts[last] as number);
+		if (bytes[from] === 0) return false;
+		return decodeMeta(bytes, from, this.#starts[last + 1] as number)?.part?.last === false;
+	}
+
 	/** Record `index`, from 0. @throws DECODE{shard,sequence} */
 	record(index: number): StreamRecord<T> {
 		const { key, headers, clientInfo, eventTime, part } = this.#meta(index);

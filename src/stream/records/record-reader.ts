@@ -2,18 +2,18 @@
  * Reading records: of one shard, or of all of them merged.
  *
  * Each shard has a cursor. Cursors that have something to read take turns, one engine read each, so that a busy shard does
- * not starve the others; at the tail a cursor waits without anybody asking again. A shard that a growth has added is not
- * read before all older ones have been given out up to where they stood at the growth: so records of a key keep their order.
+ * not starve the others; at the tail a cursor waits without anybody asking again. Only a record in parts is given out to its
+ * end before another shard has its turn. Gates keep the order per key across growths.
  */
 import { abortable, abortError } from "../../core/abort.ts";
 import { fail, StreambedError } from "../../core/errors.ts";
 import type { StreamRecord } from "../../core/record.ts";
 import type { Serializer } from "../../core/serializer.ts";
 import { formatCut, type StreamCut } from "../../core/stream-cut.ts";
-import { type Growth, growthOf, positionAt } from "../../core/stream-layout.ts";
 import type { EngineStream, ShardBounds } from "../../engine/contract.ts";
 import type { StreamAccess } from "../stream-access.ts";
 import { Turns } from "../turns.ts";
+import { GrowthGates } from "./growth-gates.ts";
 import { RecordBatch } from "./record-batch.ts";
 import {
 	checkAgainst,
@@ -40,13 +40,6 @@ export interface Behind {
 	readonly ms: number;
 }
 
-/** A growth whose shards are not read yet, and the older shards that have to be read up to it first. */
-interface Gate {
-	readonly growth: Growth;
-	readonly waiting: Set<number>;
-	readonly held: ShardCursor[];
-}
-
 /** Reads records; iterate it, or its `batches()`, once. Leaving the loop closes it. */
 export class RecordReader<T = Uint8Array> implements AsyncDisposable, AsyncIterable<StreamRecord<T>> {
 	readonly #access: StreamAccess;
@@ -57,11 +50,13 @@ export class RecordReader<T = Uint8Array> implements AsyncDisposable, AsyncItera
 	#stream: EngineStream | undefined;
 	/** By shard. */
 	readonly #cursors: (ShardCursor | undefined)[] = [];
-	readonly #gates: Gate[] = [];
+	readonly #gates: GrowthGates = new GrowthGates();
 	/** Have something to read; are being read; have been read. */
 	readonly #runnable: ShardCursor[] = [];
 	#loading = 0;
 	readonly #loaded: ShardCursor[] = [];
+	/** It was left inside of a record in parts, the rest of which comes before anything else. */
+	#unfinished: ShardCursor | undefined;
 	#waiting = 0;
 	/** What is still to be told, and what goes on once it has been: nobody gets what lies behind before. */
 	readonly #failures: { readonly error: unknown; readonly goOn: () => void }[] = [];
@@ -113,7 +108,7 @@ export class RecordReader<T = Uint8Array> implements AsyncDisposable, AsyncItera
 	get caughtUp(): boolean {
 		if (this.#stream === undefined || (this.#batch !== undefined && this.#index < this.#batch.length)) return false;
 		return this.#cursors.every((cursor) => {
-			return cursor === undefined || cursor.ended || cursor.position >= Math.min(cursor.knownTail, cursor.end);
+			return cursor === undefined || cursor.position >= Math.min(cursor.knownTail, cursor.end);
 		});
 	}
 
@@ -240,6 +235,7 @@ export class RecordReader<T = Uint8Array> implements AsyncDisposable, AsyncItera
 		// Damage at the tail must not look like an end: who comes there reads on into it.
 		const stop = this.#range.follow || bounds.damaged === true ? Number.POSITIVE_INFINITY : bounds.tail;
 		const cursor = new ShardCursor(index, start, Math.min(limit, stop), bounds.tail);
+		cursor.endsInside = limit < bounds.tail;
 		cursor.ended = start >= cursor.end || (bounds.sealed && start >= bounds.tail);
 		return cursor;
 	}
@@ -262,19 +258,7 @@ export class RecordReader<T = Uint8Array> implements AsyncDisposable, AsyncItera
 	#admit(cursor: ShardCursor): void {
 		if (cursor.ended) return;
 		const { layout } = this.#stream as EngineStream;
-		const growth = this.#range.shard === undefined ? growthOf(layout, cursor.shard) : undefined;
-		if (growth === undefined) return this.#run(cursor);
-		let gate = this.#gates.find((one) => one.growth.to === growth.to);
-		if (gate === undefined) {
-			gate = { growth, waiting: new Set(), held: [] };
-			for (let older = 0; older < growth.from; older++) {
-				const before = this.#cursors[older];
-				if (before !== undefined && !passed(before, growth)) gate.waiting.add(older);
-			}
-			if (gate.waiting.size > 0) this.#gates.push(gate);
-		}
-		if (gate.waiting.size > 0) gate.held.push(cursor);
-		else this.#run(cursor);
+		if (this.#range.shard !== undefined || this.#gates.admits(cursor, layout, this.#cursors)) this.#run(cursor);
 	}
 
 	#run(cursor: ShardCursor): void {
@@ -284,13 +268,7 @@ export class RecordReader<T = Uint8Array> implements AsyncDisposable, AsyncItera
 
 	/** A cursor has moved, or ended: shards that waited for it may go. */
 	#moved(cursor: ShardCursor): void {
-		for (const gate of [...this.#gates]) {
-			if (!gate.waiting.has(cursor.shard) || !passed(cursor, gate.growth)) continue;
-			gate.waiting.delete(cursor.shard);
-			if (gate.waiting.size > 0) continue;
-			this.#gates.splice(this.#gates.indexOf(gate), 1);
-			for (const held of gate.held) this.#run(held);
-		}
+		for (const held of this.#gates.moved(cursor)) this.#run(held);
 	}
 
 	/** New shards are read from their beginning, as soon as it is their turn. */
@@ -329,7 +307,7 @@ export class RecordReader<T = Uint8Array> implements AsyncDisposable, AsyncItera
 		for (;;) {
 			this.#assertOpen();
 			if (this.#left <= 0) return this.#finish();
-			const cursor = this.#loaded[0];
+			const cursor = this.#turn;
 			if (cursor !== undefined) return this.#take(cursor, stream, keep);
 			const failure = this.#failures.shift();
 			if (failure !== undefined) {
@@ -340,6 +318,13 @@ export class RecordReader<T = Uint8Array> implements AsyncDisposable, AsyncItera
 			if (this.#loading === 0 && this.#waiting === 0 && !this.#waitsForShards) return this.#finish();
 			await this.#somethingNew();
 		}
+	}
+
+	/** Who gives out the next batch, if that is loaded. */
+	get #turn(): ShardCursor | undefined {
+		const unfinished = this.#unfinished;
+		if (unfinished === undefined) return this.#loaded[0];
+		return this.#loaded.includes(unfinished) ? unfinished : undefined;
 	}
 
 	/** Waits for a read, an append, an end. The signal is listened to for so long only: it may outlive many readers. */
@@ -371,6 +356,7 @@ export class RecordReader<T = Uint8Array> implements AsyncDisposable, AsyncItera
 			const place = cursor.take(label, this.#left, this.#range.copy);
 			this.#left -= place.length;
 			const batch = new RecordBatch(place, this.#serializer);
+			if (this.#range.shard === undefined) this.#unfinished = batch.endsInside ? cursor : undefined;
 			if (keep) {
 				// Together with the cursor, so that `location` is right at any moment.
 				this.#batch = batch;
@@ -379,9 +365,10 @@ export class RecordReader<T = Uint8Array> implements AsyncDisposable, AsyncItera
 			return batch;
 		} finally {
 			if (!cursor.hasRuns) {
-				this.#loaded.shift();
+				this.#loaded.splice(this.#loaded.indexOf(cursor), 1);
 				if (cursor.position >= cursor.end) cursor.ended = true;
 				else this.#run(cursor);
+				if (cursor.ended) this.#leave(cursor);
 			}
 			this.#moved(cursor);
 			// The next reads are under way while the caller works on this batch.
@@ -390,6 +377,8 @@ export class RecordReader<T = Uint8Array> implements AsyncDisposable, AsyncItera
 	}
 
 	#fill(stream: EngineStream): void {
+		const first = this.#unfinished === undefined ? -1 : this.#runnable.indexOf(this.#unfinished);
+		if (first >= 0) for (const cursor of this.#runnable.splice(first, 1)) this.#load(stream, cursor);
 		while (this.#loading + this.#loaded.length < aheadMax && this.#runnable.length > 0 && !this.#closed) {
 			this.#load(stream, this.#runnable.shift() as ShardCursor);
 		}
@@ -415,13 +404,20 @@ export class RecordReader<T = Uint8Array> implements AsyncDisposable, AsyncItera
 			});
 	}
 
+	/** Nothing comes of a cursor for now: others need not wait for the rest of its record in parts. */
+	#leave(cursor: ShardCursor): void {
+		if (this.#unfinished === cursor) this.#unfinished = undefined;
+	}
+
 	#end(cursor: ShardCursor): void {
+		this.#leave(cursor);
 		cursor.ended = true;
 		this.#moved(cursor);
 	}
 
 	#failed(cursor: ShardCursor, error: unknown): void {
 		if (this.#closed) return;
+		this.#leave(cursor);
 		this.#failures.push({ error: ofShard(error, cursor.shard), goOn: () => this.#goOn(cursor, error) });
 	}
 
@@ -437,6 +433,7 @@ export class RecordReader<T = Uint8Array> implements AsyncDisposable, AsyncItera
 
 	/** Waits at the tail of a shard. */
 	#await(cursor: ShardCursor): void {
+		this.#leave(cursor);
 		this.#waiting++;
 		const { signal } = this.#ended;
 		(this.#stream as EngineStream)
@@ -470,11 +467,6 @@ export class RecordReader<T = Uint8Array> implements AsyncDisposable, AsyncItera
 		if (this.#closed) throw fail("CLOSED", `the reader of ${this.#access.label} is closed`);
 		this.#access.context.assertOpen();
 	}
-}
-
-/** Tells whether a shard has been read up to where it stood at a growth. */
-function passed(cursor: ShardCursor, growth: Growth): boolean {
-	return cursor.ended || cursor.position >= positionAt(growth, cursor.shard);
 }
 
 /** Names the shard in an error of the engine. */

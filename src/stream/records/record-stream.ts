@@ -10,6 +10,7 @@ import { shardOfKey } from "../../core/routing.ts";
 import { checkSerializer, type Serializer } from "../../core/serializer.ts";
 import { applyUpdate, resolveStreamConfig, type StreamUpdate } from "../../core/stream-config.ts";
 import { formatCut, parseCut, type StreamCut } from "../../core/stream-cut.ts";
+import { tailsAtOnce } from "../../core/stream-layout.ts";
 import type { EngineStream, Payload, ShardAppend, ShardPlace, StreamInfo } from "../../engine/contract.ts";
 import type { MultipartOptions } from "../multipart-options.ts";
 import { Producer } from "../producer.ts";
@@ -335,8 +336,8 @@ export class RecordStream<T = Uint8Array> {
 
 	/**
 	 * Begins a record in parts: a value of any number of bytes that becomes visible at one stroke, or never. Its parts are
-	 * records of one shard that follow on one another; others' appends go on meanwhile. Values are bytes here, whatever the
-	 * serializer, and its parts are read as bytes.
+	 * records of one shard that follow on one another, also for who reads all shards; others' appends go on meanwhile. Values
+	 * are bytes here, whatever the serializer, and its parts are read as bytes.
 	 * @param head key, headers, client info, event time and shard, as in an append
 	 */
 	multipart(head: RecordHead = {}, options: MultipartOptions = {}): RecordMultipart {
@@ -367,11 +368,13 @@ export class RecordStream<T = Uint8Array> {
 
 	/**
 	 * Where all shards end at this moment: no atomic append is on both sides of it. In a store that is open for reading it is
-	 * where their files end, which the owner writes shard by shard: there an atomic append may still be on both sides.
+	 * where their files end, which the owner writes shard by shard: there an atomic append may still be on both sides. Of shards
+	 * that a growth has added it holds nothing before the older ones are there up to the growth.
 	 */
 	async cut(): Promise<StreamCut> {
 		const stream = await this.#access.stream();
-		const positions = (await stream.bounds()).map(({ tail }) => tail);
+		const bounds = await stream.bounds();
+		const positions = tailsAtOnce(stream.layout, bounds);
 		return formatCut({ stream: stream.id, shard: undefined, positions });
 	}
 

@@ -15,6 +15,8 @@ export class ShardCursor {
 	knownTail: number;
 	/** Nothing more comes: the range or the shard has ended. */
 	ended = false;
+	/** The range ends before the tail does. */
+	endsInside = false;
 	#runs: readonly Run[] = [];
 	#next = 0;
 

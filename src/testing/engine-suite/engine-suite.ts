@@ -46,7 +46,7 @@ export const engineSuiteCases: Readonly<
 	keptMultipart: 4,
 	records: 94,
 	keptRecords: 2,
-	recordParts: 13,
+	recordParts: 15,
 	keptRecordParts: 1,
 });
 

@@ -252,6 +252,50 @@ function orderCases(suite: Suite): void {
 			suite.sameBytes(await whole(stream, stored[index] as PartsStored), value);
 	});
 
+	recordCase(
+		suite,
+		"who reads all shards gets its parts one after the other, whether that reader follows or not",
+		async ({ records }) => {
+			const stream = await records("r", 4);
+			for (const shard of [0, 1, 2, 3]) {
+				for (let index = 0; index < 2; index++) {
+					await stream.append([rec("x"), { value: pattern(700 * KiB) }], { shard });
+					await (await begun(stream, { shard }, pattern(5 * MiB, shard))).commit();
+				}
+				await stream.append(rec("last"), { shard });
+			}
+			const limit = 4 * (2 * (2 + 10) + 1);
+			for (const follow of [false, true]) {
+				let wanted: readonly [shard: number, sequence: number] | undefined;
+				let count = 0;
+				for await (const { shard, sequence, part } of stream.read({ follow, limit })) {
+					if (wanted !== undefined) expect([shard, sequence]).toEqual(wanted);
+					wanted = part?.last === false ? [shard, sequence + 1] : undefined;
+					count++;
+				}
+				expect([count, wanted]).toEqual([limit, undefined]);
+			}
+		},
+	);
+
+	recordCase(suite, "a truncation inside of it keeps no other shard from being read", async ({ records }) => {
+		const stream = await records("r", 2);
+		await (await begun(stream, { shard: 0 }, pattern(9 * MiB))).commit();
+		for (let index = 0; index < 40; index++) await stream.append({ value: pattern(100 * KiB) }, { shard: 1 });
+		const steps = stream.read()[Symbol.asyncIterator]();
+		const counts: [number, number] = [0, 0];
+		const count = (shard: number | undefined): number => counts[shard === 1 ? 1 : 0]++;
+		while (counts[0] === 0) count((await steps.next()).value?.shard);
+		await stream.truncateBefore({ before: { sequence: 17 }, shard: 0 });
+		for (;;) {
+			const step = await steps.next().catch((error: unknown) => suite.isError(error, "STREAMBED_TRUNCATED"));
+			if (step?.done) break;
+			if (step !== undefined) count(step.value.shard);
+		}
+		expect(counts[1]).toBe(40);
+		expect(counts[0]).toBeGreaterThan(1);
+	});
+
 	recordCase(suite, "where growth has moved its key it is refused, else it is stored", async ({ records }) => {
 		const keys = Array.from({ length: 30 }, (_, index) => `k${index}`);
 		const moves = keys.find((key) => shardOfKey(key, 4) >= 2) as string;
