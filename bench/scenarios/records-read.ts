@@ -18,7 +18,7 @@ const perAppend = 1000;
 export const recordsRead: Scenario = {
 	name: "records-read",
 	summary: "reading records of 100 bytes from head to tail, checksums verified, beside SQLite and LMDB",
-	cases: ({ durability, quick }) => [readCase(quick ? 20_000 : 1_000_000, durability)],
+	cases: ({ durability, quick }) => [readCase(quick ? 20_000 : 4_000_000, durability)],
 };
 
 function readCase(count: number, durability: RunSettings["durability"]): Case {

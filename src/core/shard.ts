@@ -110,9 +110,17 @@ export interface ReadOptions {
 	readonly signal?: AbortSignal | undefined;
 }
 
+/** Runs that were read. Whoever is done with all their bytes, and has given none away, may say so: their memory is used again. */
+export interface ReadData {
+	readonly kind: "data";
+	readonly runs: readonly Run[];
+	/** After this the bytes of the runs may change. Left out where that would gain nothing; idempotent. */
+	readonly release?: (() => void) | undefined;
+}
+
 /** Data; or nothing yet, at the tail; or the end, at the tail of a sealed shard. */
 export type ReadResult =
-	| { readonly kind: "data"; readonly runs: readonly Run[] }
+	| ReadData
 	| { readonly kind: "nothing"; readonly tail: number }
 	| { readonly kind: "end"; readonly tail: number };
 
@@ -127,7 +135,7 @@ export interface Run {
 	readonly units?: number;
 	/** Ingestion time, milliseconds since 1970. */
 	readonly time: number;
-	/** A view of memory that never changes; keeping it keeps up to some MiB alive, so copy small pieces you keep. */
+	/** A view of memory that does not change before the result's release; keeping it keeps up to some MiB alive, so copy small pieces you keep. */
 	readonly bytes: Uint8Array;
 	/** Positions at which appends end inside this run, ascending; the last may lie beyond the run. With `borders` only. */
 	readonly ends?: readonly number[];

@@ -2,7 +2,7 @@
  * The stretches of a shard that a follower has just walked: already read and checked, and what its readers ask for next.
  * The bytes lie in the cache of blocks, shared and bounded with all others; here is only where they are.
  */
-import type { Run } from "../../core/shard.ts";
+import type { ReadResult } from "../../core/shard.ts";
 import type { Block } from "../segments/block-cache.ts";
 import type { Segment } from "../segments/segment.ts";
 import { runsOfBlock, type SegmentReader } from "../segments/segment-reader.ts";
@@ -43,14 +43,14 @@ export class FreshStretches {
 		if (this.#stretches.length > STRETCHES) this.#stretches.shift();
 	}
 
-	/** Runs from `position` on, or `undefined` if it lies in no fresh stretch. */
-	async read(position: number, maxBytes: number, borders: boolean): Promise<Run[] | undefined> {
+	/** What there is from `position` on, or `undefined` if it lies in no fresh stretch. */
+	async read(position: number, maxBytes: number, borders: boolean): Promise<ReadResult | undefined> {
 		const fresh = this.#stretches.find(({ from, to }) => from <= position && position < to);
 		if (fresh === undefined) return undefined;
 		const { segment, fileOffset, relative, end } = fresh;
-		const block = await this.#reader.stretch(segment, { fileOffset, relative }, end);
+		const { block, release } = await this.#reader.stretch(segment, { fileOffset, relative }, end);
 		const runs = runsOfBlock(block, segment.base, position, maxBytes, borders);
-		return runs.length === 0 || runs[0]?.bytes.length === 0 ? undefined : runs;
+		return runs.length === 0 || runs[0]?.bytes.length === 0 ? undefined : { kind: "data", runs, release };
 	}
 
 	/** Forgets all. */

@@ -102,8 +102,8 @@ export class ShardFollower implements Polled {
 			if (position > this.#seen.tail) throw outOfRange(this.#stream.name, position, this.#seen.tail);
 			if (position === this.#seen.tail) return this.#atTail();
 			try {
-				const runs = await this.#fresh.read(position, maxBytes, borders);
-				return runs === undefined ? await this.files.read(position, maxBytes, borders) : { kind: "data", runs };
+				const fresh = await this.#fresh.read(position, maxBytes, borders);
+				return fresh ?? (await this.files.read(position, maxBytes, borders));
 			} catch (error) {
 				throwIfAborted(signal, `reading ${this.#stream.name}`);
 				await this.#afterFailure(error, attempt);

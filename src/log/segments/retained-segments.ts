@@ -146,7 +146,9 @@ async function lastAppendOf(files: ShardFiles, segment: Segment): Promise<number
 	try {
 		const { entries } = await files.prepare(segment);
 		for (let number = entries.length - 1; number >= 0; number--) {
-			const { frames, bad } = await files.reader.block(segment, number);
+			const { block, release } = await files.reader.block(segment, number);
+			release();
+			const { frames, bad } = block;
 			if (bad.length > 0) return undefined;
 			const last = frames.findLast(({ header }) => isData(header));
 			if (last !== undefined) return last.header.time;

@@ -16,10 +16,14 @@ import { type FoundFrame, walkFrames } from "../format/frame-walk.ts";
 import { holdsRecords, recordRun } from "../format/record-run.ts";
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES, segmentTag } from "../format/segment-header.ts";
 import { decodeIndex, type IndexEntry, SparseIndex } from "../format/sparse-index.ts";
-import { type Block, BlockCache } from "./block-cache.ts";
+import { type Block, BlockCache, type Lease } from "./block-cache.ts";
+import { BlockMemory } from "./block-memory.ts";
 import type { Segment } from "./segment.ts";
 
 const WINDOW_BYTES = 1024 * 1024;
+
+/** Memory that waits to be used again: of a block, and of those that are read ahead of it. */
+const FREE_BYTES = 8 * 1024 * 1024;
 
 /** Ids under which the segments of a stream may have been written: its own, and those of the streams it was copied from. */
 export type StreamIds = readonly Uint8Array[];
@@ -50,11 +54,12 @@ export class SegmentReader {
 	readonly #disk: Disk;
 	readonly files: FilePool;
 	readonly blocks: BlockCache;
+	readonly #memory: BlockMemory = new BlockMemory(FREE_BYTES);
 
 	constructor(disk: Disk, files: FilePool, cacheBytes: number) {
 		this.#disk = disk;
 		this.files = files;
-		this.blocks = new BlockCache(cacheBytes);
+		this.blocks = new BlockCache(cacheBytes, this.#memory);
 	}
 
 	/** Reads and checks the header of a segment, and notes its tag; good data begins again at `validAfter` if it is bad. */
@@ -195,25 +200,29 @@ export class SegmentReader {
 	}
 
 	/** The block with this number, from the cache or the file; `segment.index` and `segment.bytes` must be known. */
-	async block(segment: Segment, number: number): Promise<Block> {
+	async block(segment: Segment, number: number): Promise<Lease> {
 		const entries = (segment.index as SparseIndex).entries;
 		const entry = entries[number];
 		if (entry === undefined) throw corrupt({ path: segment.path, offset: 0, what: "no frame can be found in it" });
 		const next = entries[number + 1];
-		const block = await this.stretch(segment, entry, next?.fileOffset ?? segment.bytes);
-		return next === undefined || next.relative === block.to ? block : { ...block, to: next.relative };
+		const lease = await this.stretch(segment, entry, next?.fileOffset ?? segment.bytes);
+		const { block } = lease;
+		return next === undefined || next.relative === block.to
+			? lease
+			: { ...lease, block: { ...block, to: next.relative } };
 	}
 
 	/** The stretch between two frames' places in the file, from the cache or the file. */
-	async stretch(segment: Segment, from: { fileOffset: number; relative: number }, end: number): Promise<Block> {
+	async stretch(segment: Segment, from: { fileOffset: number; relative: number }, end: number): Promise<Lease> {
 		const { fileOffset, relative } = from;
 		const key = `${segment.path}:${fileOffset}-${end}`;
 		return await this.blocks.get(key, end - fileOffset, async () => {
-			const buffer = Buffer.allocUnsafeSlow(end - fileOffset);
-			const bytes = buffer.subarray(0, await this.read(segment.path, buffer, fileOffset));
+			const memory = this.#memory.take(end - fileOffset);
+			const target = memory.subarray(0, end - fileOffset);
+			const bytes = target.subarray(0, await this.read(segment.path, target, fileOffset));
 			const walk = walkFrames({ bytes, from: 0, ...identity(segment), relative, bodies: true });
 			const bad = walk.end < bytes.length && walk.bad.length === 0 ? [cut(walk.end, walk.relative)] : walk.bad;
-			return { bytes, fileOffset, frames: walk.frames, bad, from: relative, to: walk.relative };
+			return { bytes, memory, fileOffset, frames: walk.frames, bad, from: relative, to: walk.relative };
 		});
 	}
 

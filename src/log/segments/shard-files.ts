@@ -159,12 +159,15 @@ export class ShardFiles {
 		const index = await this.prepare(segment);
 		const relative = position - segment.base;
 		const blockNumber = index.blockOf(relative);
-		const block = await this.reader.block(segment, blockNumber);
+		const { block, release } = await this.reader.block(segment, blockNumber);
 		const runs = runsOfBlock(block, segment.base, position, maxBytes, borders);
 		const first = runs[0];
-		if (first === undefined || first.bytes.length === 0) throw this.#damageAt(segment, blockNumber, block, relative);
+		if (first === undefined || first.bytes.length === 0) {
+			release();
+			throw this.#damageAt(segment, blockNumber, block, relative);
+		}
 		if (relative === block.from) this.#readAhead(segment, blockNumber);
-		return { kind: "data", runs };
+		return { kind: "data", runs, release };
 	}
 
 	/** Position of the first append at or after `time`, or `undefined` if all in the files are older. */
@@ -180,8 +183,9 @@ export class ShardFiles {
 		for (const segment of this.segments.slice(low)) {
 			const index = await this.prepare(segment);
 			for (let block = index.blockBefore(time); block < index.entries.length; block++) {
-				const { frames } = await this.reader.block(segment, block);
-				const found = frames.find(({ header }) => isData(header) && header.time >= time);
+				const lease = await this.reader.block(segment, block);
+				lease.release();
+				const found = lease.block.frames.find(({ header }) => isData(header) && header.time >= time);
 				if (found !== undefined) return segment.base + found.header.relative;
 			}
 		}
@@ -192,7 +196,10 @@ export class ShardFiles {
 	#readAhead(segment: Segment, blockNumber: number): void {
 		const blocks = segment.index?.entries.length ?? 0;
 		for (let next = blockNumber + 1; next <= blockNumber + READ_AHEAD_BLOCKS && next < blocks; next++) {
-			this.reader.block(segment, next).catch(() => {});
+			this.reader.block(segment, next).then(
+				({ release }) => release(),
+				() => {},
+			);
 		}
 	}
 

@@ -242,7 +242,7 @@ export class ByteReader implements AsyncDisposable, AsyncIterable<Uint8Array> {
 			const result = await this.#load(shard, max);
 			if (generation !== this.#generation) continue;
 			if (result.kind === "data") {
-				this.#buffer.fill(result.runs, this.#offset);
+				this.#buffer.fill(result, this.#offset);
 				continue;
 			}
 			this.#knownTail = result.tail;
@@ -275,7 +275,7 @@ export class ByteReader implements AsyncDisposable, AsyncIterable<Uint8Array> {
 			(result) => {
 				if (generation !== this.#generation) return;
 				this.#ahead = undefined;
-				if (result.kind === "data") this.#buffer.fill(result.runs, this.#offset);
+				if (result.kind === "data") this.#buffer.fill(result, this.#offset);
 			},
 			() => {
 				if (generation === this.#generation) this.#ahead = undefined;

@@ -1,5 +1,5 @@
 /** What one engine read brought and a reader has not yet given out: runs that follow on one another. */
-import type { Run } from "../../engine/contract.ts";
+import type { ReadData, Run } from "../../engine/contract.ts";
 
 /** Pieces from here on are handed out as views; smaller ones are copied together: a call costs as much as copying this. */
 const viewBytes: number = 16 * 1024;
@@ -11,6 +11,8 @@ export class RunBuffer {
 	/** Of the next byte to be given out. */
 	#position = 0;
 	#length = 0;
+	/** Says that the runs' memory may be used again: only where all of it was copied. */
+	#release: (() => void) | undefined;
 
 	/** Bytes that are left. */
 	get length(): number {
@@ -18,9 +20,10 @@ export class RunBuffer {
 	}
 
 	/** Takes what was read at `position`, in place of what there was. */
-	fill(runs: readonly Run[], position: number): void {
+	fill({ runs, release }: ReadData, position: number): void {
 		this.clear();
 		this.#runs = runs;
+		this.#release = release;
 		this.#position = position;
 		for (const run of runs) this.#length += run.bytes.length;
 	}
@@ -29,6 +32,8 @@ export class RunBuffer {
 		this.#runs = [];
 		this.#first = 0;
 		this.#length = 0;
+		this.#release?.();
+		this.#release = undefined;
 	}
 
 	/** At most `limit` bytes, which must be there: a view of a large run, or small runs copied together. */
@@ -37,6 +42,7 @@ export class RunBuffer {
 		if (length >= viewBytes) {
 			const run = this.#runs[this.#first] as Run;
 			const start = this.#position - run.offset;
+			this.#release = undefined;
 			this.skip(length);
 			return run.bytes.subarray(start, start + length);
 		}

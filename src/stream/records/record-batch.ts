@@ -17,14 +17,19 @@ export interface BatchPlace {
 	readonly starts: Int32Array;
 	readonly length: number;
 	readonly copy: boolean;
+	/** Whether the iterator has gone on. */
+	readonly life: { over: boolean };
+	/** Says that nobody looks at the memory any more: of this batch, and of those before it that were read together with it. */
+	readonly release: (() => void) | undefined;
 }
 
 /**
  * Some records of one shard, in order, with the same ingestion time. Asking by number costs neither a promise nor an object:
  * `for (let i = 0; i < batch.length; i++) use(batch.value(i))`; iterating gives whole records.
  *
- * Values are views of memory that is shared with other readers, valid until the next step of the iterator that gave the
- * batch: do not change or transfer them, and copy what you keep. With `copy: true` they are yours.
+ * Values are views of memory that is shared with other readers, valid until the next step of `batches()`, which uses that memory
+ * again: do not change or transfer them, and copy what you keep. Asking the batch for more after that step throws CLOSED. With
+ * `copy: true` values are yours, and so is the batch.
  */
 export class RecordBatch<T = Uint8Array> implements Iterable<StreamRecord<T>> {
 	readonly shard: number;
@@ -38,6 +43,7 @@ export class RecordBatch<T = Uint8Array> implements Iterable<StreamRecord<T>> {
 	readonly #bytes: Uint8Array;
 	readonly #starts: Int32Array;
 	readonly #copy: boolean;
+	readonly #life: { readonly over: boolean };
 	readonly #label: string;
 	readonly #serializer: Serializer<T>;
 	readonly #plain: boolean;
@@ -52,6 +58,7 @@ export class RecordBatch<T = Uint8Array> implements Iterable<StreamRecord<T>> {
 		this.#bytes = place.bytes;
 		this.#starts = place.starts;
 		this.#copy = place.copy;
+		this.#life = place.life;
 		this.#label = place.label;
 		this.#serializer = serializer;
 		this.#plain = (serializer as Serializer<unknown>) === asBytes;
@@ -128,6 +135,15 @@ export class RecordBatch<T = Uint8Array> implements Iterable<StreamRecord<T>> {
 	}
 
 	#check(index: number): void {
+		if (this.#life.over) {
+			throw fail(
+				"CLOSED",
+				`records ${this.from} to ${this.to} of shard ${this.shard} of ${this.#label} were given back: the reader has gone on`,
+				{
+					hint: "Take what you need of a batch before the next step, or read with copy: true.",
+				},
+			);
+		}
 		if (index >= 0 && index < this.length) return;
 		throw fail("INVALID_OPTION", `the batch has the records 0 to ${this.length - 1}, not ${index}`, {
 			details: { option: "index" },

@@ -13,6 +13,7 @@ import { formatCut, type StreamCut } from "../../core/stream-cut.ts";
 import type { EngineStream, ShardBounds } from "../../engine/contract.ts";
 import type { StreamAccess } from "../stream-access.ts";
 import { Turns } from "../turns.ts";
+import { BatchLife } from "./batch-life.ts";
 import { GrowthGates } from "./growth-gates.ts";
 import { RecordBatch } from "./record-batch.ts";
 import {
@@ -66,6 +67,7 @@ export class RecordReader<T = Uint8Array> implements AsyncDisposable, AsyncItera
 	#closed = false;
 	/** Steps move one place, so they come one after the other. */
 	readonly #turns: Turns = new Turns();
+	readonly #life: BatchLife = new BatchLife();
 	/** The batch that is given out record by record. */
 	#batch: RecordBatch<T> | undefined;
 	#index = 0;
@@ -128,20 +130,24 @@ export class RecordReader<T = Uint8Array> implements AsyncDisposable, AsyncItera
 			if (missing <= 0) continue;
 			records += missing;
 			const oldest = await stream.shard(shard).read(position, 1);
-			if (oldest.kind === "data") ms = Math.max(ms, (lastTime ?? 0) - (oldest.runs[0]?.time ?? 0));
+			if (oldest.kind !== "data") continue;
+			oldest.release?.();
+			ms = Math.max(ms, (lastTime ?? 0) - (oldest.runs[0]?.time ?? 0));
 		}
 		return { records, ms };
 	}
 
 	/**
 	 * Batch by batch: of one shard each, with one ingestion time. Ends at the tails seen when the reader was made; with
-	 * `follow` when the stream is sealed, or the range has ended.
+	 * `follow` when the stream is sealed, or the range has ended. A batch is over with the next step, unless `copy` is set: see
+	 * {@link RecordBatch}.
 	 *
 	 * Where records have been dropped or cannot be read the step throws, and names the shard; the next one goes on behind them.
 	 */
 	batches(): AsyncIterableIterator<RecordBatch<T>> {
 		return {
 			next: async () => {
+				this.#life.step(this.#turns.busy);
 				const batch = await this.#turns.take(() => this.#nextBatch(false));
 				return batch === undefined ? { done: true, value: undefined } : { done: false, value: batch };
 			},
@@ -353,7 +359,9 @@ export class RecordReader<T = Uint8Array> implements AsyncDisposable, AsyncItera
 	#take(cursor: ShardCursor, stream: EngineStream, keep: boolean): RecordBatch<T> {
 		const { label } = this.#access;
 		try {
-			const place = cursor.take(label, this.#left, this.#range.copy);
+			const { copy } = this.#range;
+			const place = cursor.take(label, this.#left, copy);
+			if (!keep && !copy) this.#life.give(place);
 			this.#left -= place.length;
 			const batch = new RecordBatch(place, this.#serializer);
 			if (this.#range.shard === undefined) this.#unfinished = batch.endsInside ? cursor : undefined;

@@ -19,6 +19,8 @@ export class ShardCursor {
 	endsInside = false;
 	#runs: readonly Run[] = [];
 	#next = 0;
+	/** Says that nobody looks at what was loaded any more. */
+	#release: (() => void) | undefined;
 
 	constructor(shard: number, position: number, end: number, knownTail: number) {
 		this.shard = shard;
@@ -39,11 +41,12 @@ export class ShardCursor {
 		if (result.kind === "data") {
 			this.#runs = result.runs;
 			this.#next = 0;
+			this.#release = result.release;
 		}
 		return result;
 	}
 
-	/** The next batch of what was loaded, at most `limit` records, and moves behind it. @throws CORRUPT */
+	/** The next batch of what was loaded, at most `limit` records, and moves behind it. The last one brings the release. @throws CORRUPT */
 	take(label: string, limit: number, copy: boolean): BatchPlace {
 		const run = this.#runs[this.#next] as Run;
 		const { offset, units = 0, bytes, time } = run;
@@ -68,7 +71,8 @@ export class ShardCursor {
 		this.position += wanted;
 		if (wanted === length) this.#next++;
 		if (this.position >= this.end) this.#runs = [];
-		return { label, shard, from: position, time, bytes, starts, length: wanted, copy };
+		const release = this.hasRuns ? undefined : this.#release;
+		return { label, shard, from: position, time, bytes, starts, length: wanted, copy, life: { over: false }, release };
 	}
 
 	/** Records were dropped below the position, or cannot be read: the next step goes on behind them, if it can be told where. */

@@ -2,8 +2,11 @@
 import { getEventListeners } from "node:events";
 import type { StreambedError } from "../../core/errors.ts";
 import type { StreamRecord } from "../../core/record.ts";
-import { type Suite, textOf } from "./context.ts";
+import type { RecordBatch } from "../../stream/records/record-batch.ts";
+import { pattern, type Suite, textOf } from "./context.ts";
 import { listed, rec, recordCase, recordsOf } from "./records.ts";
+
+const KiB = 1024;
 
 /** Registers the cases. */
 export function recordStepCases(suite: Suite): void {
@@ -33,6 +36,30 @@ function togetherCases(suite: Suite): void {
 			expect(found).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
 		},
 	);
+
+	recordCase(suite, "a batch is over with the next step, and says so; with copy it is not", async ({ records }) => {
+		const stream = await records("r");
+		const values = Array.from({ length: 30 }, (_, index) => pattern(3 * KiB, index));
+		for (const value of values) await stream.append({ value });
+		let before: RecordBatch | undefined;
+		let seen = 0;
+		for await (const batch of stream.read().batches()) {
+			const over = before;
+			if (over !== undefined) {
+				suite.throws(() => over.value(0), "STREAMBED_CLOSED");
+				suite.throws(() => over.key(0), "STREAMBED_CLOSED");
+				suite.throws(() => [...over], "STREAMBED_CLOSED");
+			}
+			for (let index = 0; index < batch.length; index++)
+				suite.sameBytes(batch.value(index), values[seen++] as Uint8Array);
+			before = batch;
+		}
+		expect(seen).toBe(30);
+		const kept = await Array.fromAsync(stream.read({ copy: true }).batches());
+		const again = kept.flatMap((batch) => Array.from({ length: batch.length }, (_, index) => batch.value(index)));
+		for (const [each, value] of again.entries()) suite.sameBytes(value, values[each] as Uint8Array);
+		expect(again.length).toBe(30);
+	});
 
 	recordCase(
 		suite,

@@ -1,7 +1,8 @@
 /** Small parts that hold something within a bound: admission of appends, the cache of blocks, the sparse index. */
 import { describe, expect, it } from "vitest";
 import { INDEX_STEP_BYTES, SparseIndex } from "../../../src/log/format/sparse-index.ts";
-import { type Block, BlockCache } from "../../../src/log/segments/block-cache.ts";
+import { type Block, BlockCache, type Lease } from "../../../src/log/segments/block-cache.ts";
+import { BlockMemory } from "../../../src/log/segments/block-memory.ts";
 import { Admission } from "../../../src/log/shards/admission.ts";
 
 describe("admission", () => {
@@ -46,8 +47,8 @@ describe("the cache of blocks", () => {
 
 	function cacheWith(limit: number) {
 		const loads: string[] = [];
-		const cache = new BlockCache(limit);
-		const get = (key: string, bytes = 10): Promise<Block> =>
+		const cache = new BlockCache(limit, new BlockMemory(0));
+		const get = (key: string, bytes = 10): Promise<Lease> =>
 			cache.get(key, bytes, async () => {
 				loads.push(key);
 				return block;
