@@ -37,10 +37,11 @@ export class Latencies {
 		this.#samples[this.#count++] = ms;
 	}
 
-	/** Mean and quantiles in microseconds. */
-	figures(): { readonly p50: number; readonly p99: number; readonly mean: number } {
+	/** Mean, quantiles and the greatest, in microseconds. */
+	figures(): { readonly p50: number; readonly p99: number; readonly mean: number; readonly most: number } {
 		const sorted = this.#samples.slice(0, this.#count).sort();
 		const mean = sorted.reduce((sum, ms) => sum + ms, 0) / this.#count;
-		return { p50: quantile(sorted, 0.5) * 1000, p99: quantile(sorted, 0.99) * 1000, mean: mean * 1000 };
+		const at = (share: number): number => quantile(sorted, share) * 1000;
+		return { p50: at(0.5), p99: at(0.99), mean: mean * 1000, most: at(1) };
 	}
 }

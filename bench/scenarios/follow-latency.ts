@@ -14,6 +14,9 @@ const echoProgram: URL = new URL("../children/echo.ts", import.meta.url);
 const streamName = "follow";
 /** Pauses up to so long lie between the appends to another process, so that they fall anywhere in its waiting. */
 const pauseMs = 40;
+const bound = "what is promised";
+/** Each append is seen by a follower within this: docs/guarantees.md. In microseconds, as latencies are. */
+const promised: Figures = { most: 200_000 };
 
 export const followLatency: Scenario = {
 	name: "follow-latency",
@@ -76,10 +79,11 @@ function otherProcess(durability: "sync" | "os"): Case {
 function latencyCase(name: string, ours: string, reference: string, sides: readonly Side[]): Case {
 	return {
 		name: `follow-latency/${name}`,
-		sides,
+		sides: [...sides, { name: bound, open: async () => ({ run: async () => promised }) }],
 		pairs: [
 			{ ours, reference, metric: "p50", unit: "µs p50" },
 			{ ours, reference, metric: "p99", unit: "µs p99" },
+			{ ours, reference: bound, metric: "most", unit: "µs at most", bar: { atMost: 1 } },
 		],
 		settings: { bytes: 16 },
 	};

@@ -78,6 +78,7 @@ describe("statistics", () => {
 		expect(latencies.figures().p50).toBeCloseTo(5001);
 		expect(latencies.figures().mean).toBeCloseTo(5001);
 		expect(latencies.figures().p99).toBeCloseTo(9901);
+		expect(latencies.figures().most).toBe(10_001);
 	});
 });
 
