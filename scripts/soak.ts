@@ -6,7 +6,7 @@
  * Streams are made, written, followed, read back, sealed, truncated and deleted, retention takes from them, the store is
  * opened anew at intervals, and a second process reads beside the owner; every byte read is compared. `--rate` is the
  * share of one core that both processes may use together, `--megabytes` bounds what is written each second. At the end the curves
- * are printed, and the verdict: exit 1 if a measure has grown beyond its bound, or, at once, if data is not what it must
+ * are printed, and the verdict: exit 1 if a measure is beyond its bound, or, at once, if data is not what it must
  * be. `--fault NAME` makes a fault on purpose.
  */
 import { mkdtemp, rm } from "node:fs/promises";
@@ -141,7 +141,7 @@ async function main(settings: Settings): Promise<boolean> {
 				.map(([name, count]) => `${name} ${count}`)
 				.join(", "),
 		);
-		console.log(ok ? "nothing grows" : "something grows");
+		console.log(ok ? "nothing is beyond its bound" : "something is beyond its bound");
 	}
 	return ok;
 }

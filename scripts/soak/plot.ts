@@ -9,11 +9,12 @@ const steps = "▁▂▃▄▅▆▇█";
 export function plot(samples: readonly Sample[], trends: readonly Trend[]): string {
 	return trends
 		.map((trend) => {
-			const { name, unit, min, max, perHour, growth, bound, ok } = trend;
+			const { name, unit, min, max, perHour, growth, judged, bound, ok } = trend;
 			const curve = curveOf(samples.map(({ values }) => values[name] ?? Number.NaN));
 			const of = (value: number): string => `${value.toFixed(1)}${unit === "" ? "" : ` ${unit}`}`;
-			const verdict = ok ? "ok" : "GROWS";
-			return `${name.padEnd(19)}${curve} ${of(min)} to ${of(max)}, ${of(perHour)} an hour, ${of(growth)} of ${of(bound)}: ${verdict}`;
+			const verdict = ok ? "ok" : judged === "growth" ? "GROWS" : "TOO MUCH";
+			const allowed = judged === "growth" ? `${of(growth)} of ${of(bound)}` : `at most ${of(bound)}`;
+			return `${name.padEnd(19)}${curve} ${of(min)} to ${of(max)}, ${of(perHour)} an hour, ${allowed}: ${verdict}`;
 		})
 		.join("\n");
 }

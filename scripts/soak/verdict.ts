@@ -1,7 +1,7 @@
-/** Whether a measure grows: the line of least squares through its samples after the warm-up. */
+/** Whether a measure is beyond its bound: the line of least squares through its samples after the warm-up, or its greatest. */
 import { type Measure, measures, type Sample } from "./measures.ts";
 
-/** The first part of a run, which is warm-up: resident memory has been seen to rise for half an hour while all else was flat. */
+/** The first part of a run, which is warm-up. */
 const WARM_UP = 0.5;
 /** Below this length caches and the compiler are still at work all the time: the bounds are wider. */
 const SHORT_SECONDS = 600;
@@ -19,6 +19,7 @@ export interface Trend {
 	readonly perHour: number;
 	/** By how much the line rises between the warm-up and the end. */
 	readonly growth: number;
+	readonly judged: Measure["judged"];
 	readonly bound: number;
 	readonly ok: boolean;
 }
@@ -27,11 +28,12 @@ export interface Trend {
 export function trendsOf(samples: readonly Sample[]): readonly Trend[] {
 	const end = samples.at(-1)?.second ?? 0;
 	const warm = samples.filter(({ second }) => second >= end * WARM_UP);
-	const factor = end < SHORT_SECONDS ? SHORT_FACTOR : 1;
-	return measures.flatMap(({ name, unit, bound }) => {
+	return measures.flatMap(({ name, unit, judged, bound: given }) => {
+		const bound = given * (judged === "growth" && end < SHORT_SECONDS ? SHORT_FACTOR : 1);
 		const points = warm.map(({ second, values }) => [second, values[name] ?? Number.NaN] as const);
 		const numbers = points.map(([, value]) => value);
 		if (numbers.length > 0 && numbers.every(Number.isNaN)) return [];
+		const greatest = Math.max(...samples.map(({ values }) => values[name] ?? Number.NaN));
 		const perSecond = slope(points);
 		const growth = perSecond * (end - (points[0]?.[0] ?? end));
 		return {
@@ -43,8 +45,9 @@ export function trendsOf(samples: readonly Sample[]): readonly Trend[] {
 			max: Math.max(...numbers),
 			perHour: perSecond * 3600,
 			growth,
-			bound: bound * factor,
-			ok: points.length >= FEWEST_SAMPLES && growth <= bound * factor,
+			judged,
+			bound,
+			ok: points.length >= FEWEST_SAMPLES && (judged === "growth" ? growth : greatest) <= bound,
 		};
 	});
 }

@@ -83,7 +83,7 @@ describe.concurrent("a soak", { timeout: 120_000 }, () => {
 		expect(exitCode).toBe(1);
 		expect(stderr).toMatch(/seed 1: data is not what it must be; the store is in .*streambed-soak-/);
 		expect(stderr).toMatch(/has a wrong byte at \d+/);
-		expect(stdout).not.toContain("nothing grows");
+		expect(stdout).not.toContain("nothing is beyond");
 		const [, kept = ""] = /the store is in .*(streambed-soak-\w+)/.exec(stderr) ?? [];
 		expect(readdirSync(folder)).toContain(kept);
 	});
@@ -101,7 +101,15 @@ describe("the verdict", () => {
 			second: 10 * index,
 			values: Object.fromEntries(measures.map(({ name }) => [name, valueAt(10 * index)])),
 		}));
-	const red = (samples: readonly Sample[]): boolean[] => trendsOf(samples).map(({ ok }) => !ok);
+	/** Of the measures that are judged by their growth. */
+	const red = (samples: readonly Sample[]): boolean[] =>
+		trendsOf(samples)
+			.filter(({ judged }) => judged === "growth")
+			.map(({ ok }) => !ok);
+	const redOnes = (samples: readonly Sample[]): string[] =>
+		trendsOf(samples)
+			.filter(({ ok }) => !ok)
+			.map(({ name }) => name);
 
 	it("is by the line of least squares", () => {
 		const near = (second: number): number => 3 * second + (second % 2 === 0 ? 1 : -1);
@@ -117,6 +125,21 @@ describe("the verdict", () => {
 	it("is red where a measure rises all the time, be it slowly", () => {
 		expect(red(hour((second) => 100 + second / 40 + 30 * Math.sin(second / 50)))).toContain(true);
 		expect(red(hour((second) => second / 50))).not.toContain(false);
+	});
+
+	it("takes resident memory by its greatest value, at any time, and all else by its growth", () => {
+		const judged = measures.filter((measure) => measure.judged === "most").map(({ name }) => name);
+		expect(judged).toEqual(["rss", "second rss"]);
+		const steady = hour(() => 100);
+		const with_ = (at: number, name: string, value: number): Sample[] =>
+			steady.map((sample, index) => (index < at ? sample : { ...sample, values: { ...sample.values, [name]: value } }));
+		expect(redOnes(steady)).toEqual([]);
+		expect(redOnes(with_(300, "rss", 380))).toEqual([]);
+		expect(redOnes(with_(359, "rss", 400))).toEqual(["rss"]);
+		expect(redOnes(with_(0, "second rss", 400))).toEqual(["second rss"]);
+		expect(redOnes(with_(270, "heap", 380))).toEqual(["heap"]);
+		const early = steady.with(3, { second: 30, values: { ...steady[3]?.values, rss: 400, heap: 400 } });
+		expect(redOnes(early)).toEqual(["rss"]);
 	});
 
 	it("is not good after a run that was too short to tell", () => {
