@@ -33,20 +33,50 @@ describe("a reader in another process than the owner", () => {
 		expect((await readdir(join(data, "streams", "a", "raw.stream", "0"))).length).toBeGreaterThan(100);
 	}, 60_000);
 
-	it("sees each append of a busy owner, most often some milliseconds later", async () => {
+	it("sees each append of a busy owner as one, in order, and nothing else", async () => {
 		const owner = await newOwner();
 		for (const name of ["raw", "times"]) await owner.tell({ do: "create", stream: name });
 		const store = await reader();
-		const late = latencies(stream(store, "times"));
+		const seeing = stampsSeen(stream(store, "times"));
 		await owner.tell({ do: "flood", stream: "raw" });
 		await owner.tell({ do: "stamp", stream: "times", everyMs: 7 });
-		await until(async () => (await tailOf(stream(store, "times"))) > 14 * 100);
-		await owner.tell({ do: "calm" });
-		await owner.tell({ do: "seal", stream: "times" });
-		const waits = await late;
-		expect(waits.length).toBeGreaterThan(100);
-		const at = (part: number): number | undefined => waits[Math.floor((waits.length - 1) * part)];
-		console.log(`follower behind by ms: median ${at(0.5)}, 99 % ${at(0.99)}, most ${at(1)} of ${waits.length}`);
+		await until(async () => (await tailOf(stream(store, "times"))) > 2000);
+		const appended = await owner.tell({ do: "calm" });
+		const tail = await owner.tell({ do: "seal", stream: "times" });
+		const { numbers, late, ended } = await seeing;
+		expect(appended).toBeGreaterThan(100);
+		expect(numbers).toEqual(Array.from({ length: appended }, (_, number) => number));
+		expect(ended).toBe(tail);
+		late.sort((a, b) => a - b);
+		const at = (part: number): number | undefined => late[Math.floor((late.length - 1) * part)];
+		console.log(`follower behind by ms: median ${at(0.5)}, 99 % ${at(0.99)}, most ${at(1)} of ${late.length}`);
+	}, 60_000);
+
+	it("has seen nothing that is gone when the owner is killed at once", async () => {
+		const first = await newOwner();
+		for (const name of ["raw", "times"]) await first.tell({ do: "create", stream: name });
+		let owner = first;
+		let most = 0;
+		for (let round = 0; round < 5; round++) {
+			const store = await reader();
+			const abort = new AbortController();
+			const seeing = stampsSeen(stream(store, "times"), abort.signal, most);
+			await owner.tell({ do: "flood", stream: "raw" });
+			await owner.tell({ do: "stamp", stream: "times", everyMs: 1 });
+			await until(async () => (await tailOf(stream(store, "times"))) > most + 500);
+			await owner.kill();
+			abort.abort();
+			const { numbers, ended } = await seeing;
+			await store.close();
+			owner = await newOwner();
+			const after = await reader();
+			const kept = await stampsSeen(stream(after, "times"), undefined, most, false);
+			expect(kept.numbers.slice(0, numbers.length)).toEqual(numbers);
+			expect(kept.ended).toBeGreaterThanOrEqual(ended);
+			await after.close();
+			most = kept.ended;
+		}
+		expect(most).toBeGreaterThan(2500);
 	}, 60_000);
 
 	it("sees truncation, seal and deletion by the owner", async () => {
@@ -189,11 +219,25 @@ async function followFlood(flooded: ByteStream, from = 0): Promise<number> {
 	}
 }
 
-/** How late each time stamp was seen, ascending, in milliseconds. */
-async function latencies(stamped: ByteStream): Promise<number[]> {
-	const late: number[] = [];
-	for await (const { bytes } of stamped.appends({ follow: true })) late.push(Date.now() - Number(Buffer.from(bytes)));
-	return late.sort((a, b) => a - b);
+/** Numbers of the stamps that were seen, how late each was in milliseconds, and where seeing ended. */
+async function stampsSeen(stamped: ByteStream, signal?: AbortSignal, from = 0, follow = true) {
+	const seen = { numbers: [] as number[], late: [] as number[], ended: from };
+	try {
+		for await (const { offset, bytes } of stamped.appends({
+			follow,
+			from: { offset: from },
+			...(signal && { signal }),
+		})) {
+			const [, number, ms] = /^(\d+) (\d{13})\n$/.exec(Buffer.from(bytes).toString()) ?? [];
+			if (offset !== seen.ended || number === undefined) throw new Error(`no stamp at ${offset}: ${bytes}`);
+			seen.numbers.push(Number(number));
+			seen.late.push(Date.now() - Number(ms));
+			seen.ended += bytes.length;
+		}
+	} catch (error) {
+		if (!signal?.aborted) throw error;
+	}
+	return seen;
 }
 
 async function codeOf(work: Promise<unknown>): Promise<string> {

@@ -9,7 +9,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { open, type Store, StreambedError } from "../../src/index.ts";
 
-/** What an owner can be told. Streams are of scope `a`. */
+/** What an owner can be told. Streams are of scope `a`. `stamp` appends until `calm`, which answers how many it appended. */
 export type Command =
 	| { readonly do: "open" }
 	| { readonly do: "create"; readonly stream: string; readonly segmentBytes?: number }
@@ -84,6 +84,7 @@ class Commanded {
 	#store: Store | undefined;
 	#busy: Promise<void>[] = [];
 	#calm = false;
+	#stamped = 0;
 
 	constructor(folder: string) {
 		this.#folder = folder;
@@ -134,7 +135,7 @@ class Commanded {
 		this.#calm = true;
 		await Promise.all(this.#busy.splice(0));
 		this.#calm = false;
-		return 0;
+		return this.#stamped;
 	}
 
 	/** Appends without pause, many at a time, until told to be calm. */
@@ -151,11 +152,12 @@ class Commanded {
 		await Promise.all(pending);
 	}
 
-	/** Appends the time, again and again, until told to be calm. */
+	/** Appends its number and the time, one after the other and each when the one before is durable, until told to be calm. */
 	async #stamp(stream: string, everyMs: number): Promise<void> {
 		const target = this.#store?.scope("a").stream(stream);
 		while (!this.#calm) {
-			await target?.append(Buffer.from(`${Date.now()}\n`));
+			await target?.append(Buffer.from(`${this.#stamped} ${Date.now()}\n`));
+			this.#stamped++;
 			await new Promise((resolve) => setTimeout(resolve, everyMs));
 		}
 	}
