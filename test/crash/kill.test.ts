@@ -13,7 +13,15 @@ import { type LineOptions, StoreLine, type Tally } from "./store-line.ts";
 const MiB = 1024 * 1024;
 const seed = Number(process.env.STREAMBED_CRASH_SEED ?? Date.now() % 1_000_000);
 const random = numbers(seed);
-const tally: Tally = { kills: 0, whileOpening: 0, library: 0, commandLine: 0, acknowledged: 0, checks: 0 };
+const tally: Tally = {
+	kills: 0,
+	whileOpening: 0,
+	library: 0,
+	commandLine: 0,
+	exactCommands: 0,
+	acknowledged: 0,
+	checks: 0,
+};
 let parent = "";
 
 beforeAll(async () => {
@@ -57,6 +65,7 @@ describe("killed processes", { timeout: 600_000 }, () => {
 	it("were a hundred, most of them at work", () => {
 		expect(tally.kills).toBeGreaterThanOrEqual(100);
 		expect(tally.kills).toBe(tally.library + tally.commandLine);
+		expect(tally.exactCommands).toBeGreaterThan(0);
 		expect(tally.checks).toBeGreaterThan(tally.kills / 3);
 		expect(tally.whileOpening).toBeLessThan(tally.kills / 2);
 	});

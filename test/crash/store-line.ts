@@ -18,6 +18,7 @@ const mainPath = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url)
 const AT_LATEST_MS = 20_000;
 /** The stream that the command line is fed. */
 const FED = "fed";
+const KiB = 1024;
 
 /** What happened, added up over the lines of a run. */
 export interface Tally {
@@ -26,6 +27,8 @@ export interface Tally {
 	whileOpening: number;
 	library: number;
 	commandLine: number;
+	/** Commands among them of whose every append it was known where it ends. */
+	exactCommands: number;
 	/** Appends that were acknowledged to processes that were then killed. */
 	acknowledged: number;
 	/** Times that the whole store was verified and compared. */
@@ -97,19 +100,27 @@ export class StoreLine {
 		this.#tally.acknowledged += killed.lines.filter((line) => line.startsWith("a ")).length;
 	}
 
-	/** Kills a command that appends what it is fed: as often as the library at work, else somewhere at the start. */
+	/**
+	 * Kills a command that appends what it is fed: as often as the library at work, else somewhere at the start. Every
+	 * second time with a producer, whose chunks are exact: then it is known where each append ends, the last ones too.
+	 */
 	async killCommandLine(): Promise<void> {
 		const random = this.#random;
 		this.#run++;
 		const model = this.#models.get(FED) ?? new StreamModel(FED, 0);
-		let at = model.acknowledged;
+		this.#models.set(FED, model);
+		const from = model.acknowledged;
+		let at = from;
+		const chunkKiB = 1 + random(64);
+		const exact = random(2) === 0;
 		const early = random(4) === 0;
 		const moment: Moment = {
 			after: early ? undefined : '"to"',
 			ms: early ? 60 + random(150) : random(150),
 			atLatestMs: AT_LATEST_MS,
 		};
-		const args = [mainPath, "append", join(this.#folder, SCOPE, FED), "--acks", "--chunk", `${1 + random(64)}KiB`];
+		const args = [mainPath, "append", join(this.#folder, SCOPE, FED), "--acks", "--chunk", `${chunkKiB}KiB`];
+		if (exact) args.push("--producer", `run-${this.#run}:0:0`);
 		const killed = await runAndKill(args, moment, ({ stdin }) => {
 			const more = (): void => {
 				let room = true;
@@ -122,14 +133,17 @@ export class StoreLine {
 			stdin.on("drain", more);
 			more();
 		});
-		// Where a chunk ends is the command's affair; it says so for those that are stored.
-		Object.assign(model, { createAsked: true, wholeAppends: false });
+		// Without a producer the end of a chunk is the command's affair; it says so for those that are stored.
+		const equal = exact ? { from, bytes: chunkKiB * KiB } : undefined;
+		Object.assign(model, { createAsked: true, wholeAppends: exact, equal });
 		for (const line of killed.lines) {
-			this.#models.set(FED, model);
 			model.created = true;
 			model.acknowledge((JSON.parse(line) as { to: number }).to);
 		}
-		model.submitted(at);
+		model.submitted(from);
+		const step = exact ? chunkKiB * KiB : at - from;
+		for (let end = from + step; end <= at && step > 0; end += step) model.submitted(end);
+		if (exact) this.#tally.exactCommands++;
 		this.#expectKilled({ ...killed, stderr: killed.stderr.replace(/^created .*\n/, "") }, killed.lines.length > 0);
 		this.#tally.commandLine++;
 		this.#tally.acknowledged += killed.lines.length;
@@ -146,7 +160,8 @@ export class StoreLine {
 		const options = { durability, limits: { journalBytes }, create: false };
 		const store = await open(this.#folder, options).catch((error: unknown) => {
 			// Killed before there was a store.
-			if (StreambedError.is(error, "STREAMBED_NOT_FOUND") && this.#models.size === 0) return undefined;
+			const created = [...this.#models.values()].some((model) => model.created);
+			if (StreambedError.is(error, "STREAMBED_NOT_FOUND") && !created) return undefined;
 			throw new Error(`${context}: opening failed`, { cause: error });
 		});
 		if (store === undefined) return;

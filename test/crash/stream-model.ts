@@ -22,6 +22,8 @@ export class StreamModel {
 	deleted = false;
 	/** Where appends end is known. If not, any tail up to what was fed is right. */
 	wholeAppends = true;
+	/** From here on all appends are so long. */
+	equal: { readonly from: number; readonly bytes: number } | undefined;
 
 	constructor(name: string, number: number) {
 		this.name = name;
@@ -66,6 +68,7 @@ export class StreamModel {
 		const { head, tail } = info.shards[0] ?? { head: Number.NaN, tail: Number.NaN };
 		this.settle(head, tail, info.sealed, about);
 		await this.#checkBytes(stream, head, tail, about);
+		await this.#checkBorders(stream, about);
 	}
 
 	/** Checks the state in which the stream was found after a death; it survives every further one. */
@@ -93,5 +96,14 @@ export class StreamModel {
 			at += chunk.length;
 		}
 		expect(at, `${about}: reading ended early`).toBe(tail);
+	}
+
+	/** Two appends in place of one are as bad as half of one, though they end at the same place. */
+	async #checkBorders(stream: ByteStream, about: string): Promise<void> {
+		if (this.equal === undefined) return;
+		const { from, bytes } = this.equal;
+		for await (const append of stream.appends({ from: { offset: from } })) {
+			expect(append.bytes.length, `${about}: the append at ${append.offset}`).toBe(bytes);
+		}
 	}
 }
