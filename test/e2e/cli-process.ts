@@ -20,6 +20,14 @@ export interface Ended {
 	error(): { code: string; category: string; message: string; hint: string; details: Record<string, unknown> };
 }
 
+/** Where and how to run it. */
+export interface CliOptions {
+	readonly cwd: string;
+	readonly env?: Record<string, string>;
+	readonly readStdout?: boolean;
+	readonly through?: readonly string[];
+}
+
 /** A process under way. */
 export class CliProcess {
 	readonly child: ChildProcessWithoutNullStreams;
@@ -27,9 +35,11 @@ export class CliProcess {
 	readonly #out: Buffer[] = [];
 	readonly #err: Buffer[] = [];
 
-	constructor(args: readonly string[], options: { cwd: string; env?: Record<string, string>; readStdout?: boolean }) {
+	/** `through` is a command that runs the rest of its arguments as a command. */
+	constructor(args: readonly string[], options: CliOptions) {
 		const env = { ...process.env, STREAMBED_STORE: "", NO_COLOR: "1", ...options.env };
-		this.child = spawn(process.execPath, [mainPath, ...args], { cwd: options.cwd, env });
+		const [program = "", ...rest] = [...(options.through ?? []), process.execPath, mainPath, ...args];
+		this.child = spawn(program, rest, { cwd: options.cwd, env });
 		if (options.readStdout !== false) this.child.stdout.on("data", (data: Buffer) => this.#out.push(data));
 		this.child.stderr.on("data", (data: Buffer) => this.#err.push(data));
 		// A command that ends early closes its input while the test still writes.
