@@ -15,7 +15,7 @@ import type {
 	SubmitOptions,
 } from "../../engine/contract.ts";
 import { Producer } from "../producer.ts";
-import { checkForce, refuseProducer, refuseRetention } from "../refusals.ts";
+import { checkForce, refuseMultipart, refuseProducer, refuseRetention } from "../refusals.ts";
 import type { StreamAccess } from "../stream-access.ts";
 import { isBytes, notBytes } from "../user-bytes.ts";
 import { type AppendPiece, AppendReader } from "./append-reader.ts";
@@ -178,6 +178,7 @@ export class ByteStream {
 	async transactions(): Promise<readonly StagedInfo[]> {
 		const shard = await this.#access.shard();
 		this.#access.context.assertOpen();
+		if (!this.#access.context.engine.manifest.multipart) return [];
 		return await shard.staging.list();
 	}
 
@@ -187,6 +188,7 @@ export class ByteStream {
 	 */
 	async resumeTransaction(id: string): Promise<Multipart> {
 		if (typeof id !== "string" || id === "") throw fail("INVALID_OPTION", `the id must be a UUID, not ${describe(id)}`);
+		refuseMultipart(this.#access.context.engine.manifest, `a write in parts to ${this.address}, resumed`);
 		const shard = await this.#access.shard();
 		this.#access.context.assertOpen();
 		const staged = await shard.staging.find(id);

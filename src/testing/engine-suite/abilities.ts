@@ -1,5 +1,7 @@
 /** Cases: what a manifest promises is there, what it denies is refused; what a persistent engine keeps. */
 import type { StreamOptions } from "../../core/stream-config.ts";
+import type { ByteStream } from "../../stream/bytes/byte-stream.ts";
+import type { RecordStream } from "../../stream/records/record-stream.ts";
 import { bytesOf, concat, pattern, type Suite } from "./context.ts";
 
 const KiB = 1024;
@@ -22,7 +24,10 @@ export function manifestCases(suite: Suite): void {
 		for (const kind of ["bytes", "records"] as const) {
 			const making = scope.create(`kind-${kind}`, { kind });
 			if (manifest.kinds.includes(kind)) expect((await (await making).info()).kind).toBe(kind);
-			else await suite.fails(making, "STREAMBED_UNSUPPORTED", { kind });
+			else {
+				await suite.fails(making, "STREAMBED_UNSUPPORTED", { kind });
+				expect(await scope.list({ prefix: `kind-${kind}` })).toEqual([]);
+			}
 		}
 	});
 
@@ -36,22 +41,46 @@ export function manifestCases(suite: Suite): void {
 				return;
 			}
 			await suite.fails(making, "STREAMBED_UNSUPPORTED");
+			await suite.fails(store.scope("suite").stream("kept").info(), "STREAMBED_NOT_FOUND");
 			await suite.fails(stream.update({ retention: { bytes: 1000 } }), "STREAMBED_UNSUPPORTED");
 			expect((await stream.update({ retention: {} })).retention).toEqual({});
+			if (!manifest.kinds.includes("records")) return;
+			const records = await store.scope("suite").create("records", { kind: "records" });
+			await suite.fails(records.update({ retention: { bytes: 1000 } }), "STREAMBED_UNSUPPORTED");
+			expect((await records.info()).retention).toEqual({});
 		},
 	);
 
-	suite.case("producers that the manifest denies are UNSUPPORTED, for appends and writers", async ({ stream }) => {
-		if (manifest.producers) return;
-		const producer = { id: "p", epoch: 0, sequence: 0 };
-		await suite.fails(stream.append(bytesOf("a"), { producer } as object), "STREAMBED_UNSUPPORTED");
-		suite.throws(() => stream.writer({ producer } as object), "STREAMBED_UNSUPPORTED");
-	});
+	suite.case(
+		"producers that the manifest denies are UNSUPPORTED, for appends and writers",
+		async ({ store, stream }) => {
+			if (manifest.producers) return;
+			const producer = { id: "p", epoch: 0, sequence: 0 };
+			await suite.fails(stream.append(bytesOf("a"), { producer } as object), "STREAMBED_UNSUPPORTED");
+			suite.throws(() => stream.writer({ producer } as object), "STREAMBED_UNSUPPORTED");
+			await suite.fails(stream.producer("p"), "STREAMBED_UNSUPPORTED");
+			await unchanged(suite, stream);
+			if (!manifest.kinds.includes("records")) return;
+			const records = await store.scope("suite").create("records", { kind: "records" });
+			await suite.fails(records.append({ value: bytesOf("a") }, { producer }), "STREAMBED_UNSUPPORTED");
+			suite.throws(() => records.writer({ producer }), "STREAMBED_UNSUPPORTED");
+			await suite.fails(records.producer("p"), "STREAMBED_UNSUPPORTED");
+			await unchanged(suite, records);
+		},
+	);
 
-	suite.case("multi-part writes that the manifest denies are UNSUPPORTED", async ({ stream }) => {
+	suite.case("multi-part writes that the manifest denies are UNSUPPORTED", async ({ store, stream }) => {
 		if (manifest.multipart) return;
 		await using writer = stream.writer();
 		suite.throws(() => writer.multipart(), "STREAMBED_UNSUPPORTED");
+		const id = "01234567-89ab-cdef-0123-456789abcdef";
+		await suite.fails(stream.resumeTransaction(id), "STREAMBED_UNSUPPORTED");
+		expect(await stream.transactions()).toEqual([]);
+		await unchanged(suite, stream);
+		if (!manifest.kinds.includes("records")) return;
+		const records = await store.scope("suite").create("records", { kind: "records" });
+		suite.throws(() => records.multipart(), "STREAMBED_UNSUPPORTED");
+		await unchanged(suite, records);
 	});
 
 	suite.case("positions have no holes where the manifest says so", async ({ stream }) => {
@@ -64,6 +93,12 @@ export function manifestCases(suite: Suite): void {
 			last = to;
 		}
 	});
+}
+
+/** Expects that what was refused has left nothing behind. */
+async function unchanged({ expect }: Suite, stream: ByteStream | RecordStream): Promise<void> {
+	const tails = (await stream.info()).shards.map(({ tail }) => tail);
+	expect(Math.max(0, ...tails), "tail").toBe(0);
 }
 
 /** Registers the cases of engines whose streams outlive `close()`. */

@@ -1,10 +1,11 @@
-/** Cases: record streams as a whole: growth, producers, sealing, kinds, retention, reopening. */
+/** Cases: record streams as a whole: growth, sealing, kinds, retention, reopening. */
 import type { ProducerTriple } from "../../core/producers.ts";
 import type { RecordInput } from "../../core/record.ts";
 import { shardOfKey } from "../../core/routing.ts";
 import type { RecordStream } from "../../stream/records/record-stream.ts";
 import { ManualClock } from "../manual-clock.ts";
 import { bytesOf, pattern, type Suite, textOf } from "./context.ts";
+import { recordProducerCase } from "./record-retries.ts";
 import { listed, rec, recordCase, recordsOf, tails } from "./records.ts";
 
 const KiB = 1024;
@@ -14,7 +15,6 @@ const HOUR = 3_600_000;
 export function recordStreamCases(suite: Suite): void {
 	growthCases(suite);
 	orderCases(suite);
-	producerCases(suite);
 	sealCases(suite);
 	kindCases(suite);
 	retentionCases(suite);
@@ -45,7 +45,7 @@ export function persistentRecordCases(suite: Suite): void {
 		for (let shard = 0; shard < 8; shard++) await suite.fails(sealed.append(rec("x"), { shard }), "STREAMBED_SEALED");
 	});
 
-	recordCase(
+	recordProducerCase(
 		suite,
 		"a producer's answers over several shards are known after reopening",
 		async ({ records, reopen }) => {
@@ -286,88 +286,6 @@ async function movingKey(stream: RecordStream, shards: number): Promise<string> 
 		const key = `moving-${number}`;
 		if (shardOfKey(key, shards) === shards - 1 && (await stream.shardOf(key)) < shards - 1) return key;
 	}
-}
-
-function producerCases(suite: Suite): void {
-	const { expect } = suite;
-
-	recordCase(
-		suite,
-		"a producer's retry gets the first answer, also where its key goes elsewhere by now",
-		async ({ records }) => {
-			const stream = await records("r", 1);
-			const triples: ProducerTriple[] = [];
-			const producer = await stream.producer("p");
-			for (let index = 0; index < 30; index++) {
-				triples.push(producer.next());
-				await stream.append([rec("a", `k${index}`), rec("b", `k${index}`)], {
-					producer: triples[index] as ProducerTriple,
-				});
-			}
-			await stream.update({ shards: 16 });
-			for (const [index, triple] of triples.entries()) {
-				const again = await stream.append([rec("a", `k${index}`), rec("b", `k${index}`)], { producer: triple });
-				expect(again.map(({ shard, from, duplicate }) => [shard, from, duplicate])).toEqual([
-					[0, 2 * index, true],
-					[0, 2 * index + 1, true],
-				]);
-			}
-			expect((await listed(stream)).length).toBe(60);
-		},
-	);
-
-	recordCase(
-		suite,
-		"a producer's append over several shards has to be atomic; what has no key then stays together",
-		async ({ records }) => {
-			const stream = await records("r", 4);
-			const producer = await stream.producer("p");
-			const triple = producer.next();
-			const spread = [0, 1, 2].map((shard) => ({ ...rec("x"), shard }));
-			await suite.fails(stream.append(spread, { producer: triple }), "STREAMBED_INVALID_OPTION");
-			const first = await stream.append([...spread, rec("free"), rec("free")], { producer: triple, atomic: true });
-			expect(first[3]?.shard).toBe(first[4]?.shard);
-			const again = await stream.append([...spread, rec("free"), rec("free")], { producer: triple, atomic: true });
-			expect(again.map(({ shard, from }) => [shard, from])).toEqual(first.map(({ shard, from }) => [shard, from]));
-			const together = await stream.append([rec("a"), rec("b"), rec("c")], { producer: producer.next() });
-			expect(new Set(together.map(({ shard }) => shard)).size).toBe(1);
-			await suite.fails(stream.append([], { producer: producer.next() }), "STREAMBED_INVALID_OPTION");
-			expect((await listed(stream)).length).toBe(8);
-		},
-	);
-
-	recordCase(suite, "gaps and older lives of a producer are refused over all shards", async ({ records }) => {
-		const stream = await records("r", 3);
-		const producer = await stream.producer("p");
-		const [first, second, third] = [producer.next(), producer.next(), producer.next()];
-		await stream.append(rec("a"), { shard: 0, producer: first });
-		await suite.fails(stream.append(rec("c"), { shard: 1, producer: third }), "STREAMBED_PRODUCER_GAP", {
-			expected: 1,
-		});
-		await stream.append(rec("b"), { shard: 2, producer: second });
-		const next = await stream.producer("p");
-		expect([next.last?.sequence, next.last?.shard, next.last?.from]).toEqual([1, 2, 0]);
-		await suite.fails(stream.append(rec("c"), { shard: 1, producer: third }), "STREAMBED_FENCED");
-		expect(await tails(stream)).toEqual([1, 0, 1]);
-	});
-
-	recordCase(
-		suite,
-		"many appends of a producer in flight over all shards are stored once and in order",
-		async ({ records }) => {
-			const stream = await (await records("r", 5)).open();
-			const producer = await stream.producer("p");
-			const calls = Array.from(
-				{ length: 400 },
-				(_, index) => [producer.next(), rec(`${index}`, `k${index % 23}`)] as const,
-			);
-			const first = Promise.all(calls.map(([triple, record]) => stream.append(record, { producer: triple })));
-			const second = Promise.all(calls.map(([triple, record]) => stream.append(record, { producer: triple })));
-			const [a, b] = [await first, await second];
-			expect(b.map(([each]) => [each?.shard, each?.from])).toEqual(a.map(([each]) => [each?.shard, each?.from]));
-			expect((await listed(stream)).length).toBe(400);
-		},
-	);
 }
 
 function retentionCases(suite: Suite): void {

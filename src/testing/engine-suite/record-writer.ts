@@ -2,6 +2,7 @@
 
 import { ManualClock } from "../manual-clock.ts";
 import { bytesOf, pattern, type Suite, textOf } from "./context.ts";
+import { recordProducerCase } from "./record-retries.ts";
 import { listed, rec, recordCase, recordsOf, tails } from "./records.ts";
 
 const KiB = 1024;
@@ -199,7 +200,7 @@ function failureCases(suite: Suite): void {
 function producerCases(suite: Suite): void {
 	const { expect } = suite;
 
-	recordCase(
+	recordProducerCase(
 		suite,
 		"a producer's writer numbers record by record, so that a program can go on where it was",
 		async ({ records }) => {
@@ -218,7 +219,7 @@ function producerCases(suite: Suite): void {
 		},
 	);
 
-	recordCase(
+	recordProducerCase(
 		suite,
 		"a producer's writer that is run again from its first triple stores nothing twice, also after a growth",
 		async ({ records }) => {
@@ -235,7 +236,7 @@ function producerCases(suite: Suite): void {
 		},
 	);
 
-	recordCase(suite, "a producer's writer takes nothing more once a record has failed", async ({ records }) => {
+	recordProducerCase(suite, "a producer's writer takes nothing more once a record has failed", async ({ records }) => {
 		const stream = await records("r", 2);
 		const old = await stream.producer("p");
 		const writer = stream.writer({ producer: old });
@@ -247,7 +248,7 @@ function producerCases(suite: Suite): void {
 		expect((await listed(stream)).length).toBe(1);
 	});
 
-	recordCase(
+	recordProducerCase(
 		suite,
 		"a producer's writer takes nothing behind a record that was refused, so that numbers tell which records are stored",
 		async ({ records }) => {
