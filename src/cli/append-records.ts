@@ -4,13 +4,14 @@ import { defaultLimits } from "../core/limits.ts";
 import { describe } from "../core/options.ts";
 import { checkKey, checkMeta, checkRecord } from "../core/record.ts";
 import { recordContent } from "../core/record-encoding.ts";
-import type { RecordAppended, RecordInput } from "../index.ts";
+import type { RecordAppended, RecordInput, RecordStream, RecordWriter } from "../index.ts";
 import { Acknowledgements } from "./acknowledgements.ts";
 import { type CommandContext, type OptionValues, textOption } from "./command.ts";
 import { asStreambedError } from "./error-text.ts";
 import type { Input } from "./input.ts";
 import { splitLines } from "./line-split.ts";
 import type { OpenStream } from "./open-store.ts";
+import { type CopiedRecord, PartsCopy } from "./parts-copy.ts";
 import { Progress } from "./progress.ts";
 import { keyOfJson, recordOfJson } from "./record-json.ts";
 import { formatBytes, formatCount, formatSeconds, parseCount } from "./units.ts";
@@ -119,22 +120,26 @@ async function pump(
 ): Promise<number> {
 	const { shards } = await records.info();
 	const writer = records.writer();
+	const larger = new LargerRecords(records, writer, plan, acknowledged);
 	let bytes = 0;
 	const [ended] = await Promise.allSettled([
 		(async () => {
 			for await (const { line, number } of lines) {
 				const record = recordOfLine(line, number, plan, shards.length);
 				if (record === undefined) continue;
-				const ticket = writer.write(record);
 				bytes += record.value.length;
+				if ((record.part !== undefined || larger.open) && (await larger.take(record, line, number))) continue;
+				const ticket = writer.write(record);
 				// In bytes of the input, as its size is known in: the line and its end.
 				await acknowledged.add(ticket.durable, line.length + 1);
 				await ticket;
 			}
+			larger.end();
 		})(),
 	]);
 	// When the input ends badly, what was taken of it is still stored, and its answers are told.
 	try {
+		await larger.abort();
 		await acknowledged.settled();
 		if (ended.status === "rejected") throw ended.reason;
 	} finally {
@@ -142,6 +147,66 @@ async function pump(
 		await writer.close().catch(() => {});
 	}
 	return bytes;
+}
+
+/** Lines that are parts of larger records: each is answered with where the whole stands, once it is stored. */
+class LargerRecords {
+	readonly #copy: PartsCopy;
+	readonly #writer: RecordWriter;
+	readonly #plan: RecordPlan;
+	readonly #acknowledged: Acknowledgements<RecordAppended>;
+	/** Bytes of the lines of the record that is under way. */
+	#lines: number[] = [];
+
+	constructor(
+		stream: RecordStream,
+		writer: RecordWriter,
+		plan: RecordPlan,
+		acknowledged: Acknowledgements<RecordAppended>,
+	) {
+		this.#copy = new PartsCopy(stream);
+		this.#writer = writer;
+		this.#plan = plan;
+		this.#acknowledged = acknowledged;
+	}
+
+	/** A part is to come. */
+	get open(): boolean {
+		return this.#lines.length > 0;
+	}
+
+	/** Takes a line if it is a part. @throws INVALID_OPTION where another part has to come */
+	async take(record: CopiedRecord, line: Uint8Array, number: number): Promise<boolean> {
+		const { part } = record;
+		try {
+			if (part === undefined) this.#copy.requireWhole();
+			else {
+				this.#lines.push(line.length + 1);
+				// It comes behind all that stands before it.
+				if (part.last) await this.#writer.flush();
+				const stored = await this.#copy.take({ ...record, part });
+				if (stored !== undefined) await this.#stored({ ...stored, time: Number.NaN, duplicate: false });
+			}
+		} catch (thrown) {
+			throw ofLine(thrown, number, this.#plan);
+		}
+		return part !== undefined;
+	}
+
+	/** The input has ended. @throws INVALID_OPTION where another part has to come */
+	end(): void {
+		this.#copy.requireWhole();
+	}
+
+	async abort(): Promise<void> {
+		await this.#copy.abort();
+	}
+
+	async #stored(place: RecordAppended): Promise<void> {
+		const lines = this.#lines;
+		this.#lines = [];
+		for (const bytes of lines) await this.#acknowledged.add(Promise.resolve(place), bytes);
+	}
 }
 
 /** A line of an input, counted from 1. */
@@ -173,18 +238,26 @@ export function recordOfLine(
 	number: number,
 	plan: RecordPlan,
 	shards: number,
-): RecordInput | undefined {
+): CopiedRecord | undefined {
 	try {
 		const record = plan.file === undefined ? recordOfText(line, plan) : recordOfJson(line);
 		if (record !== undefined) check(record, shards);
 		return record;
 	} catch (thrown) {
-		const error = asStreambedError(thrown);
-		const { code, message, hint, details } = error;
-		const place = `line ${number} of ${inputName(plan)}`;
-		const named = { hint, details: { ...details, line: number }, cause: error };
-		throw new StreambedError(code, `${place}: ${message}`, named);
+		throw ofLine(thrown, number, plan);
 	}
+}
+
+/** Names the line in an error. */
+export function ofLine(thrown: unknown, number: number, plan: RecordPlan): StreambedError {
+	const error = asStreambedError(thrown);
+	const { code, message, hint, details } = error;
+	const place = `line ${number} of ${inputName(plan)}`;
+	return new StreambedError(code, `${place}: ${message}`, {
+		hint,
+		details: { ...details, line: number },
+		cause: error,
+	});
 }
 
 function inputName({ file }: RecordPlan): string {
@@ -192,13 +265,13 @@ function inputName({ file }: RecordPlan): string {
 	return file === "-" ? "standard input" : file;
 }
 
-function check(record: RecordInput, shards: number): void {
+function check({ part: _part, ...record }: CopiedRecord, shards: number): void {
 	checkRecord(record, -1);
 	const bytes = recordContent(record.value, checkMeta(record, -1));
 	const limit = defaultLimits.appendBytes;
 	if (bytes > limit) {
 		throw fail("TOO_LARGE", `a record of ${bytes} bytes is larger than the limit of ${limit}`, {
-			hint: "Split it, or append it to a byte stream.",
+			hint: "The library writes larger ones in parts: stream.multipart(). Or append it to a byte stream.",
 			details: { bytes, limit },
 		});
 	}

@@ -4,7 +4,7 @@ import { defaultLimits, recordLimits } from "../core/limits.ts";
 import { checkMeta } from "../core/record.ts";
 import { recordContent } from "../core/record-encoding.ts";
 import type { RecordInput } from "../index.ts";
-import { numberedLines, type RecordPlan, recordCount, recordOfLine } from "./append-records.ts";
+import { numberedLines, ofLine, type RecordPlan, recordCount, recordOfLine } from "./append-records.ts";
 import type { CommandContext } from "./command.ts";
 import type { Input } from "./input.ts";
 import type { OpenStream } from "./open-store.ts";
@@ -24,6 +24,7 @@ export async function appendRecordsAtomic(
 	for await (const { line, number } of numberedLines(input, plan, signal)) {
 		const record = recordOfLine(line, number, plan, shards.length);
 		if (record === undefined) continue;
+		if (record.part !== undefined) throw ofLine(inParts(), number, plan);
 		records.push(record);
 		bytes += record.value.length;
 		content += recordContent(record.value, checkMeta(record, -1));
@@ -33,6 +34,12 @@ export async function appendRecordsAtomic(
 	const told = { scope: place.scope, stream: place.stream };
 	if (global.json) await out.json({ ...told, records: answers.length, bytes });
 	out.say(`appended ${recordCount(answers.length)} with ${formatBytes(bytes)} to ${name} at one stroke`);
+}
+
+function inParts(): Error {
+	return fail("INVALID_OPTION", "a record in parts is a write of its own, and no piece of an atomic append", {
+		hint: "Append without --atomic: a record in parts is stored as a whole or not at all there as well.",
+	});
 }
 
 /** What is held until the end of the input has a bound. */

@@ -48,6 +48,7 @@ async function pump(
 	progress: Progress | undefined,
 ): Promise<"timeout" | "limit" | "end"> {
 	const batches = reader.batches();
+	const lines = new ValueLines();
 	let count = 0;
 	let bytes = 0;
 	for (;;) {
@@ -59,9 +60,12 @@ async function pump(
 			if (silent) return "timeout";
 			throw error;
 		}
-		if (next.done) return limit !== undefined && count >= limit ? "limit" : "end";
+		if (next.done) {
+			if (lines.cut > 0) context.out.say(cutNote(lines.cut));
+			return limit !== undefined && count >= limit ? "limit" : "end";
+		}
 		count += next.value.length;
-		const data = context.global.json ? jsonLines(next.value) : valueLines(next.value);
+		const data = context.global.json ? jsonLines(next.value) : lines.of(next.value);
 		await context.out.data(data);
 		bytes += data.length;
 		progress?.update(bytes);
@@ -74,14 +78,38 @@ function jsonLines(batch: RecordBatch): string {
 	return text;
 }
 
-function valueLines(batch: RecordBatch): Uint8Array {
-	const parts: Uint8Array[] = [];
-	for (let index = 0; index < batch.length; index++) {
-		parts.push(batch.value(index));
-		// The value of a record in parts goes on in the next one.
-		if (batch.part(index)?.last !== false) parts.push(LF);
+function cutNote(count: number): string {
+	const what = count === 1 ? "1 value is not whole" : `${count} values are not whole`;
+	return `note: ${what}: the reading began or ended inside of a record in parts, each of which counts as a record`;
+}
+
+/** Values a line each; the parts of a larger one are one line. */
+class ValueLines {
+	/** Where the line that has no end yet goes on. */
+	#open: { readonly shard: number; readonly index: number } | undefined;
+	/** Lines that are not the whole value. */
+	#cut = 0;
+
+	of(batch: RecordBatch): Uint8Array {
+		const pieces: Uint8Array[] = [];
+		for (let at = 0; at < batch.length; at++) {
+			const part = batch.part(at);
+			const goesOn = part !== null && part.index === this.#open?.index && batch.shard === this.#open.shard;
+			if (!goesOn) {
+				if (this.#open !== undefined) pieces.push(LF);
+				if (this.#open !== undefined || (part?.index ?? 0) > 0) this.#cut++;
+			}
+			pieces.push(batch.value(at));
+			this.#open = part?.last === false ? { shard: batch.shard, index: part.index + 1 } : undefined;
+			if (this.#open === undefined) pieces.push(LF);
+		}
+		return Buffer.concat(pieces);
 	}
-	return Buffer.concat(parts);
+
+	/** Lines that are not the whole value, now that nothing more comes. */
+	get cut(): number {
+		return this.#cut + (this.#open === undefined ? 0 : 1);
+	}
 }
 
 /** Why there is nothing more behind these positions. */

@@ -1,10 +1,11 @@
 /** Records as lines of JSON: what `append --records` takes and `read --json` gives. */
 import { fail } from "../core/errors.ts";
 import { describe, rejectUnknown } from "../core/options.ts";
-import type { RecordInput, StreamRecord } from "../index.ts";
+import type { RecordPart, StreamRecord } from "../index.ts";
+import type { CopiedRecord } from "./parts-copy.ts";
 
 /** What `append --records` takes. `read --json` gives `sequence` and `time` as well, which are left out on the way back. */
-const members = ["key", "value", "valueBase64", "headers", "clientInfo", "shard", "eventTime"];
+const members = ["key", "value", "valueBase64", "headers", "clientInfo", "shard", "eventTime", "part"];
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
 
@@ -12,7 +13,7 @@ const encoder = new TextEncoder();
  * The record that a line of JSON describes; the library checks the rest of it. `undefined` for the last line of `read --json`,
  * which tells how the reading ended. @throws INVALID_OPTION
  */
-export function recordOfJson(line: Uint8Array): RecordInput | undefined {
+export function recordOfJson(line: Uint8Array): CopiedRecord | undefined {
 	const all = objectOf(line);
 	if (isEnd(all)) return undefined;
 	const given = isRead(all) ? withoutPlace(all) : all;
@@ -26,7 +27,7 @@ export function recordOfJson(line: Uint8Array): RecordInput | undefined {
 		);
 	}
 	rejectUnknown(given, members, "the record");
-	const { value, valueBase64, clientInfo, ...rest } = given;
+	const { value, valueBase64, clientInfo, part, ...rest } = given;
 	if ((value === undefined) === (valueBase64 === undefined)) {
 		throw fail("INVALID_OPTION", "a record has either value or valueBase64");
 	}
@@ -37,7 +38,16 @@ export function recordOfJson(line: Uint8Array): RecordInput | undefined {
 	}
 	const bytes = value === undefined ? bytesOf(valueBase64, "valueBase64") : encoder.encode(value);
 	const info = clientInfo === undefined || clientInfo === null ? null : bytesOf(clientInfo, "clientInfo");
-	return { ...rest, value: bytes, clientInfo: info };
+	const record = { ...rest, value: bytes, clientInfo: info };
+	return part === undefined ? record : { ...record, part: partOf(part) };
+}
+
+function partOf(given: unknown): RecordPart {
+	const { index, last } = (given ?? {}) as Partial<RecordPart>;
+	if (Number.isSafeInteger(index) && (index as number) >= 0 && typeof last === "boolean") {
+		return { index: index as number, last };
+	}
+	throw fail("INVALID_OPTION", `part must be {"index":0,"last":false}, not ${describe(given)}`);
 }
 
 /** Where `read --json` ended, and why. */

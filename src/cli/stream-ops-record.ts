@@ -3,11 +3,12 @@
  * other record is an object that begins with the member `streambed`, so that nothing of it is lost.
  */
 import { isBytes } from "../core/options.ts";
-import type { RecordInput } from "../index.ts";
+import type { RecordPart } from "../index.ts";
 import { decode, encode, fieldLength, type RionValue } from "../stream-ops/rion/index.ts";
+import type { CopiedRecord } from "./parts-copy.ts";
 
 /** What a record holds for others than its shard: where it stands, and since when, is the shard's. */
-export type RecordContent = Pick<RecordInput, "value" | "key" | "headers" | "clientInfo" | "eventTime">;
+export type RecordContent = Pick<CopiedRecord, "value" | "key" | "headers" | "clientInfo" | "eventTime" | "part">;
 
 const version = 1;
 /** The key `streambed`, as the first member of an object has it. */
@@ -27,8 +28,8 @@ export function recordOfField(field: Uint8Array): RecordContent {
 	return unfold(field) ?? { value: field };
 }
 
-function isPlain({ key, headers, clientInfo, eventTime }: RecordContent): boolean {
-	if ((key ?? clientInfo ?? eventTime ?? null) !== null) return false;
+function isPlain({ key, headers, clientInfo, eventTime, part }: RecordContent): boolean {
+	if ((key ?? clientInfo ?? eventTime ?? part ?? null) !== null) return false;
 	return headers === undefined || headers === null || Object.keys(headers).length === 0;
 }
 
@@ -38,7 +39,7 @@ function isField(bytes: Uint8Array): boolean {
 	return (bytes[0] as number) >> 4 !== extendedType || bytes[1] !== offsetFieldType;
 }
 
-function fold({ value, key, headers, clientInfo, eventTime }: RecordContent): Uint8Array {
+function fold({ value, key, headers, clientInfo, eventTime, part }: RecordContent): Uint8Array {
 	const isEmpty = headers === undefined || headers === null || Object.keys(headers).length === 0;
 	return encode({
 		streambed: version,
@@ -46,6 +47,8 @@ function fold({ value, key, headers, clientInfo, eventTime }: RecordContent): Ui
 		headers: isEmpty ? undefined : headers,
 		clientInfo: clientInfo ?? undefined,
 		eventTime: eventTime ?? undefined,
+		part: part?.index,
+		last: part?.last,
 		value,
 	});
 }
@@ -59,9 +62,18 @@ function unfold(field: Uint8Array): RecordContent | undefined {
 	} catch {
 		return undefined;
 	}
-	const { value, key, headers, clientInfo, eventTime } = members as Readonly<Record<string, unknown>>;
+	const {
+		value,
+		key,
+		headers,
+		clientInfo,
+		eventTime,
+		part: index,
+		last,
+	} = members as Readonly<Record<string, unknown>>;
 	if (!isBytes(value)) return undefined;
-	const record = { value, key, headers, clientInfo, eventTime } as RecordContent;
+	const content = { value, key, headers, clientInfo, eventTime } as RecordContent;
+	const record = index === undefined ? content : { ...content, part: { index, last } as RecordPart };
 	return hasTypes(record) && Buffer.compare(fold(record), field) === 0 ? record : undefined;
 }
 
@@ -77,11 +89,17 @@ function hasTypes({
 	headers,
 	clientInfo,
 	eventTime,
+	part,
 }: { readonly [name in keyof RecordContent]?: unknown }): boolean {
+	if (part !== undefined && !isPart(part as Partial<RecordPart>)) return false;
 	if (key !== undefined && typeof key !== "string") return false;
 	if (clientInfo !== undefined && !isBytes(clientInfo)) return false;
 	if (eventTime !== undefined && !Number.isSafeInteger(eventTime)) return false;
 	if (headers === undefined) return true;
 	if (typeof headers !== "object" || headers === null || Array.isArray(headers)) return false;
 	return Object.values(headers).every((text) => typeof text === "string");
+}
+
+function isPart({ index, last }: Partial<RecordPart>): boolean {
+	return Number.isSafeInteger(index) && (index as number) >= 0 && typeof last === "boolean";
 }

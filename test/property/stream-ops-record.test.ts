@@ -19,6 +19,7 @@ const full = fc.record({
 	headers: fc.option(fc.dictionary(fc.oneof(text, fc.constant("__proto__"), fc.constant("7")), text, { maxKeys: 3 })),
 	clientInfo: fc.option(fc.uint8Array({ maxLength: 20 })),
 	eventTime: fc.option(fc.maxSafeInteger()),
+	part: fc.option(fc.record({ index: fc.maxSafeNat(), last: fc.boolean() }), { nil: undefined }),
 });
 /** Also what stands for another record, which itself may. */
 const record: fc.Arbitrary<RecordContent> = fc
@@ -29,13 +30,14 @@ const record: fc.Arbitrary<RecordContent> = fc
 		return made;
 	});
 
-function complete({ value, key, headers, clientInfo, eventTime }: RecordContent): object {
+function complete({ value, key, headers, clientInfo, eventTime, part }: RecordContent): object {
 	return {
 		value: [...value],
 		key: key ?? null,
 		headers: Object.entries(headers ?? {}),
 		clientInfo: clientInfo ? [...clientInfo] : null,
 		eventTime: eventTime ?? null,
+		part: part ?? null,
 	};
 }
 
@@ -81,6 +83,9 @@ describe("a record as a field of Stream Ops", () => {
 			{ streambed: 1, eventTime: 0.5, value },
 			{ streambed: 1, headers: { h: 1 }, value },
 			{ streambed: 1, headers: {}, value },
+			{ streambed: 1, part: 0, value },
+			{ streambed: 1, part: -1, last: true, value },
+			{ streambed: 1, last: true, value },
 			{ value, streambed: 1 },
 		].map((other) => encode(other));
 		const wide = Uint8Array.of(0xc2, 0, ...encode({ streambed: 1, value }).subarray(1));

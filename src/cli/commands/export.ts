@@ -120,13 +120,25 @@ async function exportRecords(
 	const progress = new Progress(context, "export");
 	let count = 0;
 	let bytes = 0;
+	/** Which part has to come next, and parts that were left out. */
+	let next = 0;
+	let left = 0;
 	await using reader = stream.read({ shard, signal });
 	await storage.openForAppend();
 	try {
 		for await (const batch of reader.batches()) {
 			const fields: Uint8Array[] = [];
-			for (const record of batch) fields.push(fieldOfRecord(record));
-			await storage.appendRecords(fields);
+			for (const record of batch) {
+				// What is left of a record whose first parts are gone is no record.
+				const { part } = record;
+				if (part !== undefined && part.index > 0 && part.index !== next) {
+					left++;
+					continue;
+				}
+				next = part?.last === false ? part.index + 1 : 0;
+				fields.push(fieldOfRecord(record));
+			}
+			if (fields.length > 0) await storage.appendRecords(fields);
 			count += fields.length;
 			bytes += fields.reduce((sum, { length }) => sum + length, 0);
 			progress.update(bytes);
@@ -136,10 +148,15 @@ async function exportRecords(
 		await storage.closeForAppend();
 	}
 	const blocks = (await storage.getStorageBlocks()).length;
-	if (global.json) await out.json({ records: count, blocks, bytes });
+	if (global.json) await out.json({ records: count, blocks, bytes, ...(left > 0 ? { incompleteParts: left } : {}) });
 	out.say(
 		`exported ${formatCount(count)} ${count === 1 ? "record" : "records"} of ${stream.address} with ${formatBytes(bytes)} to ${formatCount(blocks)} ${blocks === 1 ? "block" : "blocks"}`,
 	);
+	if (left > 0) {
+		out.say(
+			`note: ${formatCount(left)} parts at the heads belong to records whose beginning was dropped; they were left out`,
+		);
+	}
 }
 
 /** Makes a new name in a folder durable. */

@@ -3,12 +3,13 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, join, relative, resolve } from "node:path";
 import { fail, StreambedError } from "../../core/errors.ts";
 import { describe } from "../../core/options.ts";
-import type { RecordInput, RecordStream } from "../../index.ts";
+import type { RecordStream } from "../../index.ts";
 import { type StreamRecord, StreamStorageFS } from "../../stream-ops/index.ts";
 import { requireShard } from "../append-records.ts";
 import { type CommandContext, type CommandSpec, type OptionValues, streamArgument, textOption } from "../command.ts";
 import { asStreambedError } from "../error-text.ts";
 import { makeMissing, withStream } from "../open-store.ts";
+import { type CopiedRecord, PartsCopy } from "../parts-copy.ts";
 import { Progress } from "../progress.ts";
 import { type StreamOpsStream, streamsIn } from "../stream-ops-folders.ts";
 import { recordOfField } from "../stream-ops-record.ts";
@@ -106,6 +107,8 @@ interface Imported {
 	/** Offset of the first record that is not stored. */
 	next: number;
 	missing: number;
+	/** Where parts stand of a record that is not stored before its last one has come. */
+	readonly parts: { readonly offset: number; readonly bytes: { readonly length: number } }[];
 }
 
 async function importRecords(
@@ -118,15 +121,17 @@ async function importRecords(
 	const blocks = (await storage.getStorageBlocks()).filter(({ path }) => existsSync(path));
 	const total = blocks.reduce((sum, { fileLength }) => sum + fileLength, 0);
 	const progress = new Progress(context, "import", total);
-	const done: Imported = { records: 0, bytes: 0, next: plan.from, missing: 0 };
+	const done: Imported = { records: 0, bytes: 0, next: plan.from, missing: 0, parts: [] };
 	const records = storage.records({ from: plan.from, signal });
+	const copy = new PartsCopy(stream);
 	try {
 		for await (const batch of records.batches()) {
-			for (const part of parts(batch)) {
-				await appendPart(stream, part, plan.shard, done);
+			for (const group of groups(batch, plan.shard)) {
+				await append(stream, copy, group, done);
 				progress.update(done.bytes);
 			}
 		}
+		copy.requireWhole();
 	} catch (thrown) {
 		const error = asStreambedError(thrown);
 		const only = done.records === 0 ? "nothing" : `only ${formatCount(done.records)} records`;
@@ -135,6 +140,7 @@ async function importRecords(
 		throw new StreambedError(error.code, error.message, { hint: error.hint, details, cause: error });
 	} finally {
 		progress.stop();
+		await copy.abort();
 	}
 	const { tornTail } = records;
 	if (global.json) {
@@ -154,45 +160,64 @@ async function importRecords(
 	}
 }
 
-/** Records that are one append: either all of them are stored, or none. */
-function* parts(batch: readonly StreamRecord[]): Generator<StreamRecord[]> {
-	let part: StreamRecord[] = [];
-	let bytes = 0;
-	for (const record of batch) {
-		if (part.length > 0 && bytes + record.bytes.length > appendBytes) {
-			yield part;
-			part = [];
-			bytes = 0;
-		}
-		part.push(record);
-		bytes += record.bytes.length;
-	}
-	if (part.length > 0) yield part;
+/** Records that are one append: either all of them are stored, or none; or a single part of a larger record. */
+interface Group {
+	readonly fields: readonly StreamRecord[];
+	readonly records: readonly CopiedRecord[];
 }
 
-async function appendPart(
+function* groups(batch: readonly StreamRecord[], shard: number | undefined): Generator<Group> {
+	let fields: StreamRecord[] = [];
+	let records: CopiedRecord[] = [];
+	let bytes = 0;
+	for (const field of batch) {
+		const content = recordOfField(field.bytes);
+		// What has no key keeps its order.
+		const record = { ...content, shard: shard ?? (content.key === undefined && !isLaterPart(content) ? 0 : undefined) };
+		const apart = record.part !== undefined || records.at(-1)?.part !== undefined;
+		if (records.length > 0 && (apart || bytes + field.bytes.length > appendBytes)) {
+			yield { fields, records };
+			fields = [];
+			records = [];
+			bytes = 0;
+		}
+		fields.push(field);
+		records.push(record);
+		bytes += field.bytes.length;
+	}
+	if (records.length > 0) yield { fields, records };
+}
+
+/** It goes where the first part goes. */
+function isLaterPart({ part }: CopiedRecord): boolean {
+	return part !== undefined && part.index > 0;
+}
+
+async function append(
 	stream: RecordStream,
-	part: readonly StreamRecord[],
-	shard: number | undefined,
+	copy: PartsCopy,
+	{ fields, records }: Group,
 	done: Imported,
 ): Promise<void> {
-	const inputs = part.map(({ bytes }): RecordInput => {
-		const record = recordOfField(bytes);
-		// What has no key keeps its order.
-		return { ...record, shard: shard ?? (record.key === undefined ? 0 : undefined) };
-	});
+	const [first] = records;
 	try {
-		await stream.append(inputs, { atomic: true });
+		if (first?.part === undefined) {
+			copy.requireWhole();
+			await stream.append(records, { atomic: true });
+		} else if ((await copy.take({ ...first, part: first.part })) === undefined) {
+			for (const { offset, bytes } of fields) done.parts.push({ offset, bytes: { length: bytes.length } });
+			return;
+		}
 	} catch (thrown) {
 		const { code, message, hint, details } = asStreambedError(thrown);
-		const place =
-			part.length === 1 ? `the record of offset ${part[0]?.offset}` : `records from offset ${part[0]?.offset} on`;
+		const [{ offset } = { offset: 0 }] = fields;
+		const place = fields.length === 1 ? `the record of offset ${offset}` : `records from offset ${offset} on`;
 		throw new StreambedError(code, `${place}: ${message}`, { hint, details, cause: thrown });
 	}
-	for (const { offset, bytes } of part) {
+	for (const { offset, bytes } of [...done.parts.splice(0), ...fields]) {
 		done.missing += offset - done.next;
 		done.next = offset + 1;
 		done.bytes += bytes.length;
+		done.records++;
 	}
-	done.records += part.length;
 }

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { main } from "../../../src/cli/main.ts";
-import { open, type RecordStream, type Store } from "../../../src/index.ts";
+import { open, type RecordInput, type RecordStream, type Store } from "../../../src/index.ts";
 import { fakeIo } from "./fake-io.ts";
 
 let cwd = "";
@@ -163,32 +163,154 @@ describe("of record streams", () => {
 	});
 });
 
-describe("a record in parts", () => {
-	it("is one line as text, and with --json a line for each part, which cannot be appended as it is", async () => {
-		const value = Buffer.alloc(600_000, "part ");
-		{
-			await using store = await open(`file:${join(cwd, "parts")}`);
-			const stream = await store.scope("a").create("r", { kind: "records" });
-			const record = stream.multipart({ key: "k" });
+describe("records in parts", () => {
+	const small = (text: string): RecordInput => ({ value: Buffer.from(text) });
+	const large = (bytes: number, seed: number): Buffer => Buffer.alloc(bytes, `${seed}-part `);
+	const values = [large(600_000, 1), large(9_000_000, 2), large(2_000_000, 3)];
+
+	/** Two shards, each with large records between small ones. */
+	beforeAll(async () => {
+		await using store = await open(`file:${join(cwd, "parts")}`);
+		const stream = await store.scope("a").create("from", { kind: "records", shards: 2 });
+		for (const [index, value] of values.entries()) {
+			for (const shard of [0, 1]) await stream.append({ ...small(`before ${index}`), shard });
+			const meta = { key: `k${index}`, headers: { h: "1" }, clientInfo: Buffer.from("info"), eventTime: index };
+			const record = stream.multipart({ ...meta, shard: index % 2 });
 			await record.write(value);
 			await record.commit();
-			await stream.append({ value: Buffer.from("next") });
 		}
-		const read = async (...more: string[]): Promise<string> => {
-			const fake = fakeIo(cwd, []);
-			expect(await main(["read", "a/r", "--store", "parts", ...more], fake.io)).toBe(0);
-			await new Promise((resolve) => setImmediate(resolve));
-			return fake.out().toString();
-		};
-		expect(await read()).toBe(`${value.toString()}\nnext\n`);
-		const lines = (await read("--json")).trimEnd().split("\n");
-		expect(lines.map((line) => JSON.parse(line).part)).toEqual([
+		await stream.append(small("last"), { shard: 0 });
+	});
+
+	async function run(args: readonly string[], input = ""): Promise<{ code: number; out: string; err: string }> {
+		const fake = fakeIo(cwd, [input]);
+		const code = await main([...args, "--store", "parts"], fake.io);
+		await new Promise((resolve) => setImmediate(resolve));
+		return { code, out: fake.out().toString(), err: fake.err() };
+	}
+
+	/** All that a record has, large ones put together again. */
+	async function contents(name: string): Promise<object[]> {
+		await using store = await open(`file:${join(cwd, "parts")}`, { mode: "read" });
+		const found: { shard: number; value: Buffer; [name: string]: unknown }[] = [];
+		for await (const record of store.scope("a").stream(name, { kind: "records" }).read({ copy: true })) {
+			const { sequence: _sequence, time: _time, part, value, clientInfo, ...rest } = record;
+			const last = found.at(-1);
+			if (part !== undefined && part.index > 0)
+				(last as { value: Buffer }).value = Buffer.concat([last?.value ?? value, value]);
+			else found.push({ ...rest, clientInfo: clientInfo && [...clientInfo], value: Buffer.from(value) });
+		}
+		return found.toSorted((one, other) => one.shard - other.shard);
+	}
+
+	it("are a line each in the output of read, and a line for each part with --json", async () => {
+		const { out } = await run(["read", "a/from"]);
+		const lines = out.split("\n");
+		expect(lines).toHaveLength(3 + 2 * 3 + 1 + 1);
+		for (const value of values) expect(lines.includes(value.toString())).toBe(true);
+		const parts = (await run(["read", "a/from", "--shard", "0", "--limit", "4", "--json"])).out.trimEnd().split("\n");
+		expect(parts.map((line) => JSON.parse(line).part)).toEqual([
+			undefined,
 			{ index: 0, last: false },
 			{ index: 1, last: true },
 			undefined,
 			undefined,
 		]);
-		const failed = await cli(["append", "a/r", "--records", "-"], `${lines[1]}\n`);
-		expect(failed.error.message).toMatch(/unknown option "part"/);
+	});
+
+	it("are told of where a reading begins or ends inside of one", async () => {
+		const ends = await run(["read", "a/from", "--shard", "0", "--limit", "2"]);
+		expect([ends.code, ends.err]).toEqual([0, expect.stringContaining("note: 1 value is not whole")]);
+		const begins = await run(["read", "a/from", "--shard", "0", "--from", "seq:2", "--limit", "1"]);
+		expect(begins.err).toContain("note: 1 value is not whole");
+		expect((await run(["read", "a/from", "--shard", "0", "--limit", "3"])).err).toBe("");
+	});
+
+	it("are copied from read --json to append --records, with all that they have", async () => {
+		const shown = (await run(["read", "a/from", "--json"])).out;
+		await run(["create", "a/to", "--kind", "records", "--shards", "2"]);
+		const done = await run(["append", "a/to", "--records", "-", "--acks"], shown);
+		expect(done.code).toBe(0);
+		expect(done.out.trimEnd().split("\n")).toHaveLength(shown.trimEnd().split("\n").length - 1);
+		expect(await contents("to")).toEqual(await contents("from"));
+	});
+
+	it("are exported to Stream Ops and imported again, with all that they have", async () => {
+		expect((await run(["export", "a/from", "out/s", "--format", "stream-ops"])).code).toBe(0);
+		const done = await run(["import", "stream-ops", "out/s", "a/in", "--json"]);
+		expect([done.code, JSON.parse(done.out)]).toMatchObject([0, { records: 2 + 18 + 4 + 7 }]);
+		const plain = (found: object[]): string[] => found.map((each) => JSON.stringify({ ...each, shard: 0 })).toSorted();
+		expect(plain(await contents("in"))).toEqual(plain(await contents("from")));
+	});
+
+	it("are imported from their first part on, or named with where that is", async () => {
+		await run(["export", "a/from", "out/again", "--format", "stream-ops", "--shard", "0"]);
+		const failed = await run(["import", "stream-ops", "out/again", "a/rest", "--from", "2", "--json"]);
+		const { error } = JSON.parse(failed.err.trimEnd().split("\n").at(-1) as string);
+		expect([failed.code, error.message]).toEqual([2, expect.stringMatching(/^the record of offset 2: part 1 /)]);
+		expect(error.hint).toContain("1 record before it");
+		expect(await contents("rest")).toEqual([]);
+	});
+
+	it("are left out of an export where their beginning was dropped, which is told", async () => {
+		await run(["create", "a/cut", "--kind", "records"]);
+		{
+			await using store = await open(`file:${join(cwd, "parts")}`);
+			const stream = store.scope("a").stream("cut", { kind: "records" });
+			const record = stream.multipart();
+			await record.write(large(2_000_000, 4));
+			await record.commit();
+			await stream.append(small("whole"));
+			await stream.truncateBefore({ before: { sequence: 1 } });
+		}
+		const done = await run(["export", "a/cut", "out/cut", "--format", "stream-ops", "--json"]);
+		expect(JSON.parse(done.out)).toMatchObject({ records: 1, incompleteParts: 3 });
+		expect(done.err).toContain("3 parts");
+		await run(["import", "stream-ops", "out/cut", "a/cut2"]);
+		expect(await contents("cut2")).toMatchObject([{ value: Buffer.from("whole") }]);
+	});
+
+	const part = (index: number, last: boolean, more: object = {}): string => {
+		return `${JSON.stringify({ value: `part ${index}`, part: { index, last }, ...more })}\n`;
+	};
+	it.each<[string, string, RegExp]>([
+		["without a beginning", part(1, true), /^line 2 of standard input: part 1 .* its beginning is missing/],
+		["with a part left out", part(0, false) + part(2, true), /^line 3 .*: part 2 .* part 1 has to come before/],
+		[
+			"with another record inside",
+			`${part(0, false)}{"value":"v"}\n`,
+			/^line 3 .* not whole: nothing follows its part 0/,
+		],
+		["that another begins inside", part(0, false) + part(0, false), /^line 3 .* not whole: nothing follows its part 0/],
+		["without an end", part(0, false) + part(1, false), /^a record in parts is not whole: nothing follows its part 1/],
+		[
+			"with a key in the middle",
+			part(0, false) + part(1, true, { key: "k" }),
+			/^line 3 .* only the first part has a key/,
+		],
+		["in two shards", part(0, false) + part(1, true, { shard: 1 }), /^line 3 .* another shard/],
+		["with a part that makes no sense", part(-1, false), /^line 2 .* part must be/],
+	])("%s are refused, and what is before them is stored", async (_, lines, message) => {
+		const before = await tails();
+		const failed = await cli(["append", "a/r", "--records", "-"], `{"value":"v","shard":0}\n${lines}`);
+		expect([failed.code, failed.error]).toMatchObject([
+			2,
+			{ code: "STREAMBED_INVALID_OPTION", details: { acknowledgedRecords: 1 } },
+		]);
+		expect(failed.error.message).toMatch(message);
+		expect(await tails()).toEqual([(before[0] as number) + 1, ...before.slice(1)]);
+	});
+
+	it("are no piece of an atomic append", async () => {
+		const before = await tails();
+		const failed = await cli(
+			["append", "a/r", "--records", "-", "--atomic"],
+			`${good}\n${part(0, false)}${part(1, true)}`,
+		);
+		expect([failed.code, failed.error.message]).toEqual([
+			2,
+			expect.stringMatching(/^line 2 .* no piece of an atomic append/),
+		]);
+		expect(await tails()).toEqual(before);
 	});
 });
