@@ -11,7 +11,7 @@ import type { Completion, PayloadSource, ShardPlace, TogetherCompletion } from "
 
 /** Where a record landed. */
 export interface RecordAppended {
-	/** NaN, like `from` and `to`, of a duplicate of so old an append that its place is no longer known. */
+	/** NaN, like `from` and `to`, of a duplicate whose place is not known: of so old an append, or with other records than the first try had. */
 	readonly shard: number;
 	/** Its sequence. */
 	readonly from: number;
@@ -242,9 +242,19 @@ export class SingleAnswer implements Completion {
 	}
 
 	done(from: number, to: number, duplicate: boolean, time: number, places?: readonly ShardPlace[]): void {
-		const shard = Number.isNaN(from) ? Number.NaN : (places?.[0]?.shard ?? this.#shard);
-		this.#resolve([{ shard, from, to, time, duplicate }]);
+		const place = duplicate ? onlyPlace(places, 1) : { shard: this.#shard, from, to };
+		this.#resolve([{ ...place, time, duplicate }]);
 	}
+}
+
+/**
+ * Where all of a duplicate of so many records is. A call of fewer or more, or for another number of shards, is another one
+ * than that of the first try: nobody knows which of its records stand where, if any.
+ */
+export function onlyPlace(places: readonly ShardPlace[] | undefined, records: number): ShardPlace {
+	const [place] = places ?? [];
+	if (place !== undefined && places?.length === 1 && place.to - place.from === records) return place;
+	return { shard: Number.NaN, from: Number.NaN, to: Number.NaN };
 }
 
 /** Puts the answers of a call's shards together, in the order of its records. */
@@ -288,10 +298,11 @@ export class GatheredAnswers implements TogetherCompletion {
 
 	/** Hears of all groups at once. */
 	done(places: readonly ShardPlace[], duplicate: boolean, times: readonly number[]): void {
-		const { again } = this.#routed;
+		const { again, count } = this.#routed;
+		const same = !duplicate || places.reduce((sum, { from, to }) => sum + to - from, 0) === count;
 		const spread = duplicate && again !== undefined ? again(places) : this.#routed;
 		// Other records than those of the first try: nobody knows what stands where.
-		const known = spread === undefined ? [] : places;
+		const known = spread === undefined || !same ? [] : places;
 		this.#routed = spread ?? this.#routed;
 		this.#places = this.#routed.groups.map(({ shard }) => known.find((place) => place.shard === shard));
 		this.#times = this.#places.map((_, index) => times[index] ?? Number.NaN);

@@ -2,6 +2,7 @@
 import type { RecordMeta } from "../../core/record.ts";
 import { recordBytes, recordContent, writeRecord } from "../../core/record-encoding.ts";
 import type { Completion, ShardPlace } from "../../engine/contract.ts";
+import { onlyPlace } from "./record-append.ts";
 import type { WrittenRecord } from "./record-ticket.ts";
 
 const firstBytes = 4 * 1024;
@@ -50,8 +51,8 @@ export class ShardBatch implements Completion {
 	}
 
 	done(from: number, _to: number, duplicate: boolean, time: number, places?: readonly ShardPlace[]): void {
-		let sequence = from;
-		const shard = Number.isNaN(from) ? Number.NaN : (places?.[0]?.shard ?? this.shard);
+		const { shard, from: first } = duplicate ? onlyPlace(places, this.tickets.length) : { shard: this.shard, from };
+		let sequence = first;
 		for (const ticket of this.tickets) {
 			ticket.done({ shard, from: sequence, to: sequence + 1, time, duplicate });
 			sequence++;

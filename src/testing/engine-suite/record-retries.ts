@@ -1,5 +1,6 @@
 /** Cases: a producer's records over shards: retries, gaps, older lives; retries before the first try is accepted, or with other records. */
 import type { ProducerTriple } from "../../core/producers.ts";
+import type { RecordInput } from "../../core/record.ts";
 import type { RecordAppended } from "../../stream/records/record-append.ts";
 import { pattern, type Suite, type SuiteStoreOptions } from "./context.ts";
 import { listed, type RecordContext, rec, recordCase, tails } from "./records.ts";
@@ -60,7 +61,38 @@ export function recordRetryCases(suite: Suite): void {
 			await stream.append(spread, { producer: triple, atomic: true });
 			const again = await stream.append([rec("x"), rec("y"), rec("z")], { producer: triple, shard: 1 });
 			expect(places(again)).toEqual(["NaN:NaN-NaN true", "NaN:NaN-NaN true", "NaN:NaN-NaN true"]);
+			const unknown = "NaN:NaN-NaN true";
+			for (const shard of [0, 1, 2]) {
+				expect(places(await stream.append({ ...rec("x"), shard }, { producer: triple }))).toEqual([unknown]);
+			}
+			expect(places(await stream.append([rec("x"), rec("y")], { producer: triple, shard: 0 }))).toEqual([
+				unknown,
+				unknown,
+			]);
 			expect(await tails(stream)).toEqual([1, 1, 1]);
+		},
+	);
+
+	recordProducerCase(
+		suite,
+		"a retry with more or fewer records than the first try had is told no places",
+		async ({ records }) => {
+			const stream = await records("r", 2);
+			const three = [rec("a"), rec("b"), rec("c")];
+			const options = { producer: (await stream.producer("p")).next(), shard: 1 };
+			const first = await stream.append(three, options);
+			for (const others of [three.slice(1, 2), three.slice(1), [...three, rec("d")]]) {
+				const found = places(await stream.append(others, options));
+				expect(found).toEqual(others.map(() => "NaN:NaN-NaN true"));
+				expect(places(await stream.append(others[0] as RecordInput, options))).toEqual(found.slice(0, 1));
+			}
+			expect(places(await stream.append(three, options))).toEqual(
+				places(first).map((place) => place.replace("false", "true")),
+			);
+			const writer = stream.writer({ producer: options.producer });
+			expect(places([await writer.write(rec("a")).durable])).toEqual(["NaN:NaN-NaN true"]);
+			await writer.close();
+			expect(await tails(stream)).toEqual([0, 3]);
 		},
 	);
 }
