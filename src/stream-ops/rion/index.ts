@@ -1,4 +1,5 @@
 /** RION, the binary format of Stream Ops records: `encode` and `decode` for values, readers and writers for fields. */
+import type { Serializer } from "../../core/serializer.ts";
 import { decode, encode, type RionValue } from "./values.ts";
 
 export { dateOf, dateTimeOf, formatDateTime, type RionDateTime } from "./date-time.ts";
@@ -20,7 +21,4 @@ export { decode, encode, type RionValue } from "./values.ts";
 export { unwrap, unwrapText, wrap } from "./wrapping.ts";
 
 /** RION as a serializer of values. */
-export const rion: {
-	readonly encode: (value: RionValue) => Uint8Array;
-	readonly decode: (bytes: Uint8Array) => RionValue;
-} = Object.freeze({ encode, decode });
+export const rion: Serializer<RionValue> = Object.freeze({ name: "rion", encode, decode });

@@ -2,6 +2,7 @@
 import type { StreambedError } from "../../core/errors.ts";
 import type { RecordInput } from "../../core/record.ts";
 import { json, pair, utf8 } from "../../core/serializer.ts";
+import { rion } from "../../stream-ops/rion/index.ts";
 import { bytesOf, type Suite } from "./context.ts";
 import { recordCase, tails } from "./records.ts";
 
@@ -44,6 +45,26 @@ function boundCases(suite: Suite): void {
 
 function encodeCases(suite: Suite): void {
 	const { expect } = suite;
+
+	recordCase(suite, "values in RION come back as they were, and what is none is named", async ({ records }) => {
+		const stream = await records("r");
+		const values = [null, true, 7, -1.5, "grüße", bytesOf("b"), [1, [2, "x"]], { a: 1, b: { c: "d" } }];
+		const typed = stream.as(rion);
+		await typed.append(values.map((value) => ({ value })));
+		const writer = typed.writer();
+		await writer.write({ value: { last: 1 } });
+		await writer.close();
+		const found = await Array.fromAsync(typed.read({ copy: true }), ({ value }) => value);
+		expect(found).toEqual([...values, { last: 1 }]);
+		await stream.append({ value: bytesOf("") });
+		const steps = typed.read({ from: { last: 1 } })[Symbol.asyncIterator]();
+		const error = await steps.next().catch((reason: StreambedError) => reason);
+		suite.isError(error, "STREAMBED_DECODE", { shard: 0, sequence: 9 });
+		expect((error as StreambedError).message).toContain("its value is no rion");
+		const refused = await typed.append({ value: (() => 1) as never }).catch((reason: StreambedError) => reason);
+		suite.isError(refused, "STREAMBED_INVALID_OPTION");
+		expect((refused as StreambedError).message).toContain("cannot be encoded as rion");
+	});
 
 	recordCase(
 		suite,

@@ -87,6 +87,7 @@ const allowed: Readonly<Record<string, readonly Import[]>> = {
 		"records",
 		"testing",
 		"index",
+		"rion",
 		...outside,
 	],
 };
