@@ -1,5 +1,5 @@
 /** Locations: places in a shard still to be resolved, such as the head, the last 10, or a time. */
-import { fail } from "./errors.ts";
+import { type ErrorDetails, fail, type StreambedError } from "./errors.ts";
 import { describe } from "./options.ts";
 
 /** A place to be resolved; `offset` is for byte streams, `sequence` for record streams, `time` in ms since 1970. */
@@ -18,6 +18,27 @@ export type PositionQuery =
 	| { readonly at: "last"; readonly count: number }
 	| { readonly at: "position"; readonly position: number }
 	| { readonly at: "time"; readonly time: number };
+
+/**
+ * Sees to it that a range does not end before it begins, as far as that is known before anything is looked up.
+ * @throws INVALID_OPTION
+ */
+export function checkOrder(from: PositionQuery, to: PositionQuery): void {
+	if (from.at === "position" && to.at === "position" && from.position > to.position) {
+		throw endsBefore(`from ${from.position} to ${to.position}`, { from: from.position, to: to.position });
+	}
+	if (from.at === "time" && to.at === "time" && from.time > to.time) {
+		throw endsBefore(`from the time ${from.time} to ${to.time}`, { from: from.time, to: to.time });
+	}
+}
+
+/** The error for a range that ends before it begins. */
+export function endsBefore(what: string, details: ErrorDetails = {}): StreambedError {
+	return fail("INVALID_OPTION", `the range ends before it begins: ${what}`, {
+		hint: "Nothing can lie between them: change one of them.",
+		details,
+	});
+}
 
 /** Checks a location given by a user for a stream of `kind`; the wrong one of offset and sequence is WRONG_KIND. */
 export function checkLocation(given: unknown, kind: "bytes" | "records", name = "location"): PositionQuery {

@@ -1,6 +1,6 @@
 /** From where to where a reader goes, and whether it waits at the tail. */
 import { fail } from "../../core/errors.ts";
-import { checkLocation, type Location, type PositionQuery } from "../../core/location.ts";
+import { checkLocation, checkOrder, endsBefore, type Location, type PositionQuery } from "../../core/location.ts";
 import { describe, rejectUnknown } from "../../core/options.ts";
 import type { EngineShard } from "../../engine/contract.ts";
 
@@ -8,7 +8,10 @@ import type { EngineShard } from "../../engine/contract.ts";
 export interface ReadRangeOptions {
 	/** Where to begin; resolved when the reader is made. Default "head". */
 	readonly from?: Location | undefined;
-	/** Where to end, exclusive; an offset may lie beyond the tail, everything else is resolved when the reader is made. */
+	/**
+	 * Where to end, exclusive; an offset may lie beyond the tail, everything else is resolved when the reader is made. Before
+	 * the beginning it is INVALID_OPTION: at once where that is known, else at the first read.
+	 */
 	readonly to?: Location | undefined;
 	/** Wait at the tail for more instead of stopping there. Default false. */
 	readonly follow?: boolean | undefined;
@@ -41,7 +44,7 @@ export function checkReadRange(given: ReadRangeOptions, what: string, more: read
 	}
 	const from = checkLocation(given.from ?? "head", "bytes", "from");
 	const to = given.to === undefined ? undefined : checkLocation(given.to, "bytes", "to");
-	if (from.at === "position" && to?.at === "position") checkOrder(from.position, to.position);
+	if (to !== undefined) checkOrder(from, to);
 	return { from, to, follow, signal: given.signal };
 }
 
@@ -52,11 +55,13 @@ export interface ResolvedRange {
 	readonly end: number;
 }
 
-/** Finds the positions of a range. @throws TRUNCATED, OUT_OF_RANGE for its start */
+/** Finds the positions of a range. @throws INVALID_OPTION if it ends before it begins; TRUNCATED, OUT_OF_RANGE for its start */
 export async function resolveRange(shard: EngineShard, range: ReadRange): Promise<ResolvedRange> {
 	const [start, end] = await Promise.all([shard.locate(range.from), resolveEnd(shard, range.to)]);
-	checkOrder(start, end);
-	return { shard, start, end };
+	if (end >= start) return { shard, start, end };
+	// From the head is from what is still there: if all before the end was dropped, that is nothing.
+	if (range.from.at === "head") return { shard, start, end: start };
+	throw endsBefore(`from ${start} to ${end}`, { from: start, to: end });
 }
 
 /** Finds where a range ends; Infinity if nowhere. */
@@ -70,11 +75,4 @@ export async function resolveEnd(shard: EngineShard, to: PositionQuery | undefin
 export async function stopOf(shard: EngineShard): Promise<number> {
 	const { tail, damaged } = await shard.bounds();
 	return damaged === true ? Number.POSITIVE_INFINITY : tail;
-}
-
-function checkOrder(start: number, end: number): void {
-	if (end >= start) return;
-	throw fail("INVALID_OPTION", `the range ends before it begins: from ${start} to ${end}`, {
-		details: { from: start, to: end },
-	});
 }

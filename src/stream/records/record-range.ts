@@ -1,7 +1,7 @@
 /** From where to where a reader of records goes, in which shards. */
 import { checkSignal } from "../../core/abort.ts";
 import { fail } from "../../core/errors.ts";
-import { checkLocation, type Location, type PositionQuery } from "../../core/location.ts";
+import { checkLocation, checkOrder, endsBefore, type Location, type PositionQuery } from "../../core/location.ts";
 import { describe, rejectUnknown, requireInteger } from "../../core/options.ts";
 import { type CutPositions, parseCut, type StreamCut } from "../../core/stream-cut.ts";
 import type { EngineStream, ShardBounds } from "../../engine/contract.ts";
@@ -13,7 +13,10 @@ export interface RecordReadOptions {
 	readonly shard?: number | undefined;
 	/** Where to begin, in each shard; `{ sequence }` with a shard only. Resolved when the reader is made. Default "head". */
 	readonly from?: Location | undefined;
-	/** Where to end, exclusive; a sequence may lie beyond the tail, everything else is resolved when the reader is made. */
+	/**
+	 * Where to end, exclusive; a sequence may lie beyond the tail, everything else is resolved when the reader is made. Before
+	 * the beginning, in every shard, it is INVALID_OPTION: at once where that is known, else at the first step.
+	 */
 	readonly to?: Location | undefined;
 	/**
 	 * Begin at a cut, or at the `location` of another reader; in place of `from`. Shards that it does not know begin at their
@@ -53,16 +56,58 @@ export function checkRecordRange(given: RecordReadOptions): RecordRange {
 	if (from !== undefined && fromCut !== undefined) throw both("from", "fromCut");
 	if (to !== undefined && toCut !== undefined) throw both("to", "toCut");
 	const start = fromCut === undefined ? checkLocation(from ?? "head", "records", "from") : parseCut(fromCut, "fromCut");
-	const end = to === undefined ? undefined : checkLocation(to, "records", "to");
+	const location = to === undefined ? undefined : checkLocation(to, "records", "to");
+	const end = toCut === undefined ? location : parseCut(toCut, "toCut");
+	if (end !== undefined) checkEnds(start, end, shard);
 	return {
 		shard: shard === undefined ? undefined : requireInteger(shard, "shard", 0),
 		from: start,
-		to: toCut === undefined ? end : parseCut(toCut, "toCut"),
+		to: end,
 		limit: limit === undefined ? Number.POSITIVE_INFINITY : requireInteger(limit, "limit", 0),
 		follow: flag(given.follow, "follow"),
 		copy: flag(given.copy, "copy"),
 		signal: given.signal,
 	};
+}
+
+/** Refuses a range that ends before it begins, if that is known without looking: in all shards, where it is one of cuts. */
+function checkEnds(from: RecordRange["from"], to: PositionQuery | CutPositions, shard: unknown): void {
+	if ("at" in from && "at" in to) return checkOrder(from, to);
+	if ("at" in from || "at" in to || from.stream !== to.stream) return;
+	const only = typeof shard === "number" ? shard : from.shard;
+	const shards = Math.max(from.positions.length, to.positions.length);
+	const all = only === undefined ? Array.from({ length: shards }, (_, index) => index) : [only];
+	const ends = all.map((index) => [positionIn(from, index) ?? 0, positionIn(to, index) ?? 0] as const);
+	if (!isBehind(ends)) return;
+	throw endsBefore("the cut to begin at is the later one");
+}
+
+/** Where reading a shard begins and ends, resolved. */
+export interface ResolvedShard {
+	readonly shard: number;
+	readonly position: number;
+	readonly end: number;
+	/** The end is one of the range, not the tail. */
+	readonly endsInside: boolean;
+}
+
+/** Refuses a range that turns out to end before it begins, in all shards. @throws INVALID_OPTION */
+export function checkResolved({ from, to }: RecordRange, shards: readonly ResolvedShard[]): void {
+	// From the head is from what is still there: if all before the end was dropped, that is nothing. Cuts were compared.
+	if (to === undefined || ("at" in from ? from.at === "head" : !("at" in to))) return;
+	const asked = shards.filter(({ shard }) => "at" in from || positionIn(from, shard) !== undefined);
+	if (!isBehind(asked.map(({ position, end, endsInside }) => [position, endsInside ? end : position]))) return;
+	const some = asked.slice(0, 3).map(({ shard, position, end }) => `${position} to ${end} in shard ${shard}`);
+	throw endsBefore(`from ${some.join(", ")}${asked.length > 3 ? ", …" : ""}`);
+}
+
+/** Tells whether nothing lies between the begins and ends of shards, and somewhere less than nothing. */
+function isBehind(ends: readonly (readonly [start: number, end: number])[]): boolean {
+	return ends.every(([start, end]) => start >= end) && ends.some(([start, end]) => start > end);
+}
+
+function positionIn({ shard, positions }: CutPositions, index: number): number | undefined {
+	return shard === undefined ? positions[index] : positions[0];
 }
 
 /** Checks what only the stream can tell. @throws INVALID_OPTION */
@@ -103,7 +148,7 @@ export async function startOf(
 	{ head, tail }: ShardBounds,
 ): Promise<number> {
 	if (!("at" in from)) {
-		const position = from.shard === undefined ? from.positions[shard] : from.positions[0];
+		const position = positionIn(from, shard);
 		if (position === undefined || position <= tail) return position ?? head;
 		return await stream.shard(shard).locate({ at: "position", position });
 	}
@@ -121,7 +166,7 @@ export async function endOf(
 	{ tail }: ShardBounds,
 ): Promise<number> {
 	if (to === undefined) return Number.POSITIVE_INFINITY;
-	if (!("at" in to)) return (to.shard === undefined ? to.positions[shard] : to.positions[0]) ?? 0;
+	if (!("at" in to)) return positionIn(to, shard) ?? 0;
 	if (to.at === "position") return to.position;
 	return tail === 0 ? 0 : await stream.shard(shard).locate(to);
 }

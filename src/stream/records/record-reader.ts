@@ -19,6 +19,7 @@ import { RecordBatch } from "./record-batch.ts";
 import {
 	checkAgainst,
 	checkRecordRange,
+	checkResolved,
 	endOf,
 	type RecordRange,
 	type RecordReadOptions,
@@ -226,6 +227,7 @@ export class RecordReader<T = Uint8Array> implements AsyncDisposable, AsyncItera
 		for (let index = shard ?? 0; index < (shard === undefined ? bounds.length : shard + 1); index++) {
 			cursors.push(await this.#cursor(stream, index, bounds[index] as ShardBounds));
 		}
+		checkResolved(this.#range, cursors);
 		this.#stream = stream;
 		for (const cursor of cursors) this.#cursors[cursor.shard] = cursor;
 		for (const cursor of cursors) this.#admit(cursor);

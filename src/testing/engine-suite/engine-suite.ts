@@ -38,13 +38,13 @@ export const engineSuiteCases: Readonly<
 		number
 	>
 > = Object.freeze({
-	common: 194,
+	common: 195,
 	persistent: 14,
 	retention: 14,
 	keptRetention: 4,
 	multipart: 20,
 	keptMultipart: 4,
-	records: 96,
+	records: 98,
 	keptRecords: 2,
 	recordParts: 15,
 	keptRecordParts: 1,

@@ -306,8 +306,24 @@ function rangeCases(suite: Suite): void {
 	suite.case("an end before the beginning is refused, where it begins is the end at once", async ({ stream }) => {
 		await stream.append(text);
 		suite.throws(() => stream.reader({ from: { offset: 5 }, to: { offset: 4 } }), "STREAMBED_INVALID_OPTION");
-		await suite.fails(stream.reader({ from: { last: 2 }, to: { offset: 4 } }).read(), "STREAMBED_INVALID_OPTION");
+		suite.throws(() => stream.reader({ from: { time: 5 }, to: { time: 4 } }), "STREAMBED_INVALID_OPTION");
+		for (const range of [
+			{ from: { last: 2 }, to: { offset: 4 } },
+			{ from: "tail", to: { last: 1 } },
+		] as const) {
+			await suite.fails(stream.reader(range).read(), "STREAMBED_INVALID_OPTION");
+		}
 		expect(await stream.reader({ from: { offset: 5 }, to: { offset: 5 } }).read()).toEqual({ kind: "end" });
+	});
+
+	suite.case("from the head to an end that was dropped is nothing", async ({ stream }) => {
+		await stream.append(text);
+		await stream.truncateBefore(6);
+		for (const follow of [false, true]) {
+			expect(await stream.reader({ to: { offset: 4 }, follow }).read()).toEqual({ kind: "end" });
+			expect(textOf(await readAll(stream, { to: { offset: 4 }, follow }))).toBe("");
+		}
+		expect(textOf(await readAll(stream, { to: { offset: 7 } }))).toBe("g");
 	});
 
 	suite.case("a reader made at the tail gets what is appended right after", async ({ stream }) => {

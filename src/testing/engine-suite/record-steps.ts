@@ -3,6 +3,7 @@ import { getEventListeners } from "node:events";
 import type { StreambedError } from "../../core/errors.ts";
 import type { StreamRecord } from "../../core/record.ts";
 import type { RecordBatch } from "../../stream/records/record-batch.ts";
+import type { RecordReadOptions } from "../../stream/records/record-range.ts";
 import { pattern, type Suite, textOf } from "./context.ts";
 import { listed, rec, recordCase, recordsOf } from "./records.ts";
 
@@ -81,6 +82,67 @@ function togetherCases(suite: Suite): void {
 
 function endCases(suite: Suite): void {
 	const { expect } = suite;
+
+	recordCase(suite, "an end before the beginning is refused, at once where both are known", async ({ records }) => {
+		const stream = await records("r", 2);
+		const both = [0, 1].map((shard) => ({ ...rec("x"), shard }));
+		const early = await stream.cut();
+		for (let index = 0; index < 5; index++) await stream.append(both);
+		const late = await stream.cut();
+		const ranges: RecordReadOptions[] = [
+			{ shard: 0, from: { sequence: 3 }, to: { sequence: 2 } },
+			{ from: { time: 5 }, to: { time: 4 } },
+			{ fromCut: late, toCut: early },
+			{ fromCut: late, toCut: early, shard: 1 },
+		];
+		for (const range of ranges) suite.throws(() => stream.read(range), "STREAMBED_INVALID_OPTION");
+		const later: RecordReadOptions[] = [
+			{ shard: 0, from: { last: 2 }, to: { sequence: 1 } },
+			{ from: "tail", to: { last: 1 } },
+			{ from: { last: 1 }, toCut: early },
+			{ fromCut: late, to: { last: 3 }, follow: true },
+		];
+		for (const range of later) {
+			await suite.fails(stream.read(range).open(), "STREAMBED_INVALID_OPTION");
+			await suite.fails(stream.read(range).batches().next(), "STREAMBED_INVALID_OPTION");
+		}
+		for (const range of [
+			{ shard: 0, from: { sequence: 3 }, to: { sequence: 3 } },
+			{ from: "tail", to: "tail" },
+			{ fromCut: late, toCut: late },
+		] as const) {
+			expect(await listed(stream, range)).toEqual([]);
+		}
+	});
+
+	recordCase(
+		suite,
+		"from the head to an end that was dropped is nothing, as behind an end in one shard only",
+		async ({ records }) => {
+			const stream = await records("r", 2);
+			const both = [0, 1].map((shard) => ({ ...rec("x"), shard }));
+			for (let index = 0; index < 4; index++) await stream.append(both);
+			const early = await stream.cut();
+			const ahead = await stream.read({ limit: 3 }).open();
+			for await (const _ of ahead);
+			for (let index = 0; index < 4; index++) await stream.append(both);
+			const reader = await stream.read({ shard: 0, limit: 6 }).open();
+			for await (const _ of reader);
+			await suite.fails(
+				stream.read({ shard: 0, fromCut: reader.location, to: { sequence: 4 } }).open(),
+				"STREAMBED_INVALID_OPTION",
+			);
+			expect((await listed(stream, { fromCut: ahead.location, toCut: early })).length).toBe(5);
+			await stream.truncateBefore({ before: { sequence: 6 }, shard: 0 });
+			expect((await listed(stream, { toCut: early })).length).toBe(4);
+			await stream.truncateBefore({ before: { sequence: 6 }, shard: 1 });
+			expect(await listed(stream, { toCut: early })).toEqual([]);
+			await stream.update({ shards: 3 });
+			await stream.append({ ...rec("y"), shard: 2 });
+			await stream.truncateBefore({ before: "tail", shard: 2 });
+			expect(await listed(stream, { fromCut: early, toCut: early })).toEqual([]);
+		},
+	);
 
 	recordCase(suite, "an abort ends reading also where records are in memory", async ({ records }) => {
 		const stream = await records("r");
