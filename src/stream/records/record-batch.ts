@@ -118,9 +118,20 @@ export class RecordBatch<T = Uint8Array> implements Iterable<StreamRecord<T>> {
 		return part === null ? record : { ...record, part };
 	}
 
-	/** All of them, in order. @throws DECODE{shard,sequence} */
-	*[Symbol.iterator](): Generator<StreamRecord<T>, void, undefined> {
-		for (let index = 0; index < this.length; index++) yield this.record(index);
+	/**
+	 * All of them, in order. One that does not decode throws DECODE{shard,sequence}, and the next step of the same iterator goes
+	 * on behind it; a loop over the batch has been left by then, unlike one that asks for {@link record} by number and catches.
+	 */
+	[Symbol.iterator](): IterableIterator<StreamRecord<T>, undefined, undefined> {
+		let index = 0;
+		return {
+			next: () => {
+				return index < this.length ? { done: false, value: this.record(index++) } : { done: true, value: undefined };
+			},
+			[Symbol.iterator]() {
+				return this;
+			},
+		};
 	}
 
 	#meta(index: number): DecodedMeta {
@@ -155,7 +166,7 @@ export class RecordBatch<T = Uint8Array> implements Iterable<StreamRecord<T>> {
 		const sequence = from + index;
 		return fail("DECODE", `record ${sequence} of shard ${shard} of ${this.#label} cannot be decoded: ${why}`, {
 			cause,
-			hint: "The next step of the reader goes on behind it.",
+			hint: "The next step goes on behind it, of the reader as of an iterator of the batch.",
 			details: { shard, sequence },
 		});
 	}

@@ -44,7 +44,7 @@ export const engineSuiteCases: Readonly<
 	keptRetention: 4,
 	multipart: 20,
 	keptMultipart: 4,
-	records: 98,
+	records: 99,
 	keptRecords: 2,
 	recordParts: 15,
 	keptRecordParts: 1,

@@ -2,6 +2,7 @@
 import { getEventListeners } from "node:events";
 import type { StreambedError } from "../../core/errors.ts";
 import type { StreamRecord } from "../../core/record.ts";
+import { json } from "../../core/serializer.ts";
 import type { RecordBatch } from "../../stream/records/record-batch.ts";
 import type { RecordReadOptions } from "../../stream/records/record-range.ts";
 import { pattern, type Suite, textOf } from "./context.ts";
@@ -195,6 +196,26 @@ async function told(suite: Suite, reader: AsyncIterable<StreamRecord>): Promise<
 
 function placeCases(suite: Suite): void {
 	const { expect } = suite;
+
+	recordCase(suite, "iterating a batch goes on behind a record that does not decode", async ({ records }) => {
+		const stream = await records("r");
+		await stream.append(["1", "{", "2", "", "3"].map((value) => rec(value)));
+		const found: string[] = [];
+		for await (const batch of stream.as(json<number>()).read().batches()) {
+			const steps = batch[Symbol.iterator]();
+			for (let left = batch.length; left > 0; ) {
+				try {
+					for (const { sequence, value } of steps) found.push(`${sequence}:${value}`);
+					left = 0;
+				} catch (error) {
+					suite.isError(error, "STREAMBED_DECODE", { shard: 0 });
+					found.push(`error at ${String((error as StreambedError).details.sequence)}`);
+				}
+			}
+			expect(steps.next()).toEqual({ done: true, value: undefined });
+		}
+		expect(found).toEqual(["0:1", "error at 1", "2:2", "error at 3", "4:3"]);
+	});
 
 	recordCase(
 		suite,
