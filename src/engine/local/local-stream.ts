@@ -150,7 +150,8 @@ class LocalShard implements EngineShard {
 	}
 
 	acceptsNow(bytes: number): boolean {
-		return this.#store.admission.hasRoom(bytes) && !this.#shard.gate.closed;
+		const { gate, owner } = this.#shard;
+		return this.#store.admission.hasRoom(bytes) && !gate.closed && !owner.producers.order.closed;
 	}
 
 	submit(payload: Payload, options: SubmitOptions, completion: Completion): number {

@@ -18,6 +18,29 @@ export class ShardGate {
 		return new Promise((resolve) => this.#waiting.push(resolve));
 	}
 
+	/** Closes the gate as soon as it is the caller's turn, perhaps at once, and calls `then`: it stays closed until {@link open}. */
+	take(then: () => void): void {
+		const close = (): void => {
+			this.#closed = true;
+			then();
+		};
+		if (this.#closed) this.#waiting.push(close);
+		else close();
+	}
+
+	/** Opens it for one who has taken it, and behind that one for those who wait, unless it closes it again. */
+	pass(then: () => void): void {
+		this.#closed = false;
+		then();
+		if (!this.#closed) this.#letIn();
+	}
+
+	/** Opens it for those who wait; for who has taken it. */
+	open(): void {
+		this.#closed = false;
+		this.#letIn();
+	}
+
 	/** Does work alone: what comes meanwhile waits, and so did this for others. */
 	async alone<T>(work: () => Promise<T>): Promise<T> {
 		// Closed in the same turn in which it was found open.
@@ -26,8 +49,7 @@ export class ShardGate {
 		try {
 			return await work();
 		} finally {
-			this.#closed = false;
-			this.#letIn();
+			this.open();
 		}
 	}
 

@@ -39,6 +39,7 @@ import {
 	settleFailed,
 } from "../tail/tail-memory.ts";
 import { TailWaiters } from "../tail/tail-waiters.ts";
+import { mustWait, waitAtGate } from "./gate-order.ts";
 import type { LogHost } from "./log-host.ts";
 import { answerAgain, needPrevious } from "./producer-order.ts";
 import { ShardGate } from "./shard-gate.ts";
@@ -115,8 +116,9 @@ export class ShardLog {
 			queueMicrotask(() => completion.fail(error));
 			return Number.NaN;
 		}
-		if (this.gate.closed) {
-			this.gate.wait(() => this.submit(payload, options, completion));
+		const isProduced = options.producer !== undefined;
+		if (mustWait(this, isProduced)) {
+			waitAtGate(this, isProduced, () => void this.submit(payload, options, completion));
 			return Number.NaN;
 		}
 		if (!host.admission.admit(bytes)) {
@@ -127,9 +129,9 @@ export class ShardLog {
 	}
 
 	#acceptLater(payload: Payload, bytes: number, options: SubmitOptions, completion: Completion): void {
-		if (this.gate.closed) {
-			this.gate.wait(() => this.#acceptLater(payload, bytes, options, completion));
-			return;
+		const isProduced = options.producer !== undefined;
+		if (mustWait(this, isProduced)) {
+			return waitAtGate(this, isProduced, () => this.#acceptLater(payload, bytes, options, completion));
 		}
 		const error = this.owner.deleted ?? this.#host.stopError();
 		if (error === undefined) {

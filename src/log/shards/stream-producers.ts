@@ -4,6 +4,7 @@ import { Producers, type ProducerTriple, type Verdict } from "../../core/produce
 import type { Disk } from "../../disk/disk.ts";
 import { loadProducers } from "../format/producer-file.ts";
 import type { MemoryFrame } from "../tail/tail-memory.ts";
+import { ShardGate } from "./shard-gate.ts";
 
 /** Producers whose appends are frames on their way. */
 export class StreamProducers {
@@ -11,6 +12,8 @@ export class StreamProducers {
 	table: Producers<MemoryFrame>;
 	/** Their file cannot be believed: appends that name a producer are refused with this. */
 	damage: StreambedError | undefined;
+	/** Closed while an append of a producer waits in a shard: those behind it wait as well, wherever they go. */
+	readonly order: ShardGate = new ShardGate();
 	#loading: Promise<void> | undefined;
 
 	constructor(name: string) {

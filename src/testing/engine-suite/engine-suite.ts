@@ -46,7 +46,7 @@ export const engineSuiteCases: Readonly<
 	keptMultipart: 4,
 	records: 99,
 	keptRecords: 2,
-	recordParts: 15,
+	recordParts: 17,
 	keptRecordParts: 1,
 });
 

@@ -1,6 +1,7 @@
 /** Cases: records in parts, of engines that have record streams and writes in parts. */
 import { shardOfKey } from "../../core/routing.ts";
 import { utf8 } from "../../core/serializer.ts";
+import type { RecordAppended } from "../../stream/records/record-append.ts";
 import type { PartsStored, RecordHead, RecordMultipart } from "../../stream/records/record-multipart.ts";
 import type { RecordStream } from "../../stream/records/record-stream.ts";
 import { bytesOf, pattern, type Suite } from "./context.ts";
@@ -251,6 +252,72 @@ function orderCases(suite: Suite): void {
 		for (const [index, value] of values.entries())
 			suite.sameBytes(await whole(stream, stored[index] as PartsStored), value);
 	});
+
+	recordCase(suite, "atomic appends beside its commit keep their places and their order", async ({ records }) => {
+		const stream = await records("r", 3);
+		const value = pattern(2 * MiB, 1);
+		const both = await Promise.all([0, 1].map((shard) => begun(stream, { shard }, value)));
+		const answers: Promise<RecordAppended[]>[] = [];
+		let turn = 0;
+		let left = both.length;
+		const commits = both.map((record) => record.commit().finally(() => left--));
+		for (; left > 0 || turn < 20; turn++) {
+			const over = [
+				[0, 2],
+				[1, 2],
+				[0, 1, 2],
+			][turn % 3] as number[];
+			answers.push(
+				stream.append(
+					over.map((shard) => ({ ...rec(`${turn}`), shard })),
+					{ atomic: true },
+				),
+			);
+			answers.push(stream.append({ ...rec(`${turn} single`), shard: 2 }));
+			await new Promise((resolve) => setImmediate(resolve));
+		}
+		const stored = await Promise.all(commits);
+		const places = [...(await Promise.all(answers)).flat(), ...stored];
+		for (const shard of [0, 1, 2]) {
+			const own = places.filter((place) => place.shard === shard).sort((a, b) => a.from - b.from);
+			let end = 0;
+			for (const { from, to } of own) {
+				expect(from).toBe(end);
+				end = to;
+			}
+			expect((await tails(stream))[shard]).toBe(end);
+		}
+		for (const place of stored) suite.sameBytes(await whole(stream, place), value);
+		const texts = (await listed(stream, { shard: 2 })).map((each) => each.split(":")[2] as string);
+		const wanted = Array.from({ length: turn }, (_, each) => [`${each}`, `${each} single`]).flat();
+		expect(texts).toEqual(wanted);
+	});
+
+	recordCase(
+		suite,
+		"appends of a producer beside its commit are stored in their order, over all shards",
+		async ({ records }) => {
+			const stream = await records("r", 3);
+			const [one, two] = [await stream.producer("one"), await stream.producer("two")];
+			const record = await begun(stream, { shard: 0 }, pattern(2 * MiB, 1));
+			const answers: Promise<RecordAppended[]>[] = [];
+			let left = 1;
+			const commit = record.commit().finally(() => left--);
+			for (let turn = 0; left > 0 || turn < 20; turn++) {
+				const both = [0, 1].map((shard) => ({ ...rec(`${turn}`), shard }));
+				answers.push(stream.append({ ...rec(`${turn}`), shard: turn % 3 }, { producer: one.next() }));
+				answers.push(stream.append(both, { producer: two.next(), atomic: true }));
+				answers.push(stream.append({ ...rec(`${turn}`), shard: 2 }, { producer: two.next() }));
+				await new Promise((resolve) => setImmediate(resolve));
+			}
+			const stored = await commit;
+			const places = [...(await Promise.all(answers)).flat(), stored];
+			expect(new Set(places.map(({ shard, from }) => `${shard}:${from}`)).size).toBe(places.length);
+			const all = (await tails(stream)).reduce((sum, tail) => sum + tail, 0);
+			expect(all).toBe(places.length - 1 + stored.to - stored.from);
+			suite.sameBytes(await whole(stream, stored), pattern(2 * MiB, 1));
+		},
+	);
 
 	recordCase(
 		suite,
