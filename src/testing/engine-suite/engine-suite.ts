@@ -44,7 +44,7 @@ export const engineSuiteCases: Readonly<
 	keptRetention: 4,
 	multipart: 20,
 	keptMultipart: 4,
-	records: 99,
+	records: 100,
 	keptRecords: 2,
 	recordParts: 17,
 	keptRecordParts: 1,
