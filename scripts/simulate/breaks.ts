@@ -200,6 +200,16 @@ export const breaks: Readonly<Record<string, Break>> = {
 			},
 		],
 	},
+	"atomic-past-gate": {
+		why: "an append over several shards does not wait for a commit in parts",
+		edits: [
+			{
+				file: "log/shards/gate-order.ts",
+				from: "if (!gates.some(({ closed }) => closed)) return then();",
+				to: "if (gates.length > 0) return then();",
+			},
+		],
+	},
 	"reuse-position": {
 		why: "an opened stream counts from its head on",
 		edits: [

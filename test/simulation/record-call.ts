@@ -22,6 +22,8 @@ export interface CallPlan {
 	readonly atomic: boolean;
 	/** Records without key and shard go to one shard together: those of a producer do. */
 	readonly together: boolean;
+	/** They are the parts of one record: all go where the first one goes. */
+	readonly inParts?: boolean;
 	/** Calls of a lane are stored in the order of their numbers, in each shard and for each key. */
 	readonly lane: number;
 	readonly expect?: ReadonlyMap<number, number> | undefined;
@@ -33,6 +35,7 @@ export class RecordCall implements CallPlan {
 	readonly plans: readonly RecordPlan[];
 	readonly atomic: boolean;
 	readonly together: boolean;
+	readonly inParts: boolean;
 	readonly lane: number;
 	readonly expect: ReadonlyMap<number, number> | undefined;
 	/** When it was first handed over since it was known that nothing of it is stored; NaN until then. */
@@ -54,11 +57,12 @@ export class RecordCall implements CallPlan {
 	/** Shards whose history has it. */
 	readonly noted: Set<number> = new Set();
 
-	constructor({ number, plans, atomic, together, lane, expect }: CallPlan) {
+	constructor({ number, plans, atomic, together, inParts, lane, expect }: CallPlan) {
 		this.number = number;
 		this.plans = plans;
 		this.atomic = atomic;
 		this.together = together;
+		this.inParts = inParts === true;
 		this.lane = lane;
 		this.expect = expect;
 		this.places = new Array(plans.length).fill(undefined);
@@ -97,14 +101,17 @@ export class RecordCall implements CallPlan {
 	}
 
 	*#routed(shards: number): Generator<readonly number[]> {
-		const turns = this.plans.some(({ key, shard }) => key === null && shard === undefined) ? shards : 1;
+		const [first] = this.plans;
+		const deciding = this.inParts && first !== undefined ? [first] : this.plans;
+		const turns = deciding.some(({ key, shard }) => key === null && shard === undefined) ? shards : 1;
 		for (let start = 0; start < turns; start++) {
 			let turn = start;
-			yield this.plans.map(({ key, shard }) => {
+			const routing = deciding.map(({ key, shard }) => {
 				if (shard !== undefined) return shard;
 				if (key !== null) return shardOfKey(key, shards);
 				return this.together ? start : turn++ % shards;
 			});
+			yield this.inParts ? this.plans.map(() => routing[0] as number) : routing;
 		}
 	}
 }

@@ -242,7 +242,8 @@ export class RecordModel {
 		shard.heads.set(head, -1);
 		shard.tell(head);
 		const [last, first] = [shard.slots[head - 1], shard.slots[head]];
-		if (last !== undefined && first !== undefined && last.call === first.call) {
+		// Parts of one record may be in several segments.
+		if (last !== undefined && first !== undefined && last.call === first.call && !last.call.inParts) {
 			this.fail(`the head of retention at ${number}:${head} cuts call ${last.call.number}`);
 		}
 		const { ageMs, bytes, maxBytes } = rules.retention;

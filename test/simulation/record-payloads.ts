@@ -1,5 +1,5 @@
 /** Records of the simulation: each says in its value whose it is, and everything else in it follows from that. */
-import type { RecordInput, StreamRecord } from "../../src/index.ts";
+import type { RecordInput, RecordPart, StreamRecord } from "../../src/index.ts";
 import { firstDifference, payloadOf } from "./payloads.ts";
 
 /** A record as it was thought of. */
@@ -9,6 +9,8 @@ export interface RecordPlan {
 	readonly shard: number | undefined;
 	/** Bytes of its value behind what says whose it is. */
 	readonly bytes: number;
+	/** Which part of a larger record it is, if it is one. */
+	readonly part?: RecordPart | undefined;
 }
 
 /** Keys whose records are to keep their order. */
@@ -17,16 +19,17 @@ export const KEYS: readonly string[] = ["", "a", "b", "c", "d", "e", "user-7", "
 export const LOOSE_KEYS: readonly string[] = ["x", "y"];
 
 /** Which record of which call. */
-const IDENTITY_BYTES = 8;
+export const IDENTITY_BYTES = 8;
 
 /** The record of this number in a call. */
-export function recordOf(number: number, index: number, { key, shard, bytes }: RecordPlan): RecordInput {
+export function recordOf(number: number, index: number, { key, shard, bytes, part }: RecordPlan): RecordInput {
 	const value = new Uint8Array(IDENTITY_BYTES + bytes);
 	const view = new DataView(value.buffer);
 	view.setUint32(0, number);
 	view.setUint32(4, index);
 	const mark = markOf(number, index);
 	value.set(payloadOf(mark, bytes), IDENTITY_BYTES);
+	if (isLater(part)) return { value };
 	return {
 		value,
 		key,
@@ -49,6 +52,8 @@ export function differenceOf(found: StreamRecord, number: number, index: number,
 	const mark = markOf(number, index);
 	const at = firstDifference(found.value.subarray(IDENTITY_BYTES), payloadOf(mark, plan.bytes));
 	if (at >= 0) return `the byte ${IDENTITY_BYTES + at} of its value`;
+	if (JSON.stringify(found.part) !== JSON.stringify(plan.part)) return "which part it is";
+	if (isLater(plan.part)) return isBare(found) ? undefined : "that it has more than a value";
 	if (found.key !== plan.key) return `its key ${JSON.stringify(found.key)}`;
 	const headers = mark % 5 === 0 ? headersOf(mark) : {};
 	if (JSON.stringify(found.headers) !== JSON.stringify(headers)) return "its headers";
@@ -58,6 +63,15 @@ export function differenceOf(found: StreamRecord, number: number, index: number,
 	if (!sameInfo) return "its client info";
 	if (found.eventTime !== (mark % 3 === 0 ? eventTimeOf(mark) : null)) return `its event time ${found.eventTime}`;
 	return undefined;
+}
+
+/** Only the first part has what the record holds beside its value. */
+function isLater(part: RecordPart | undefined): boolean {
+	return part !== undefined && part.index > 0;
+}
+
+function isBare({ key, headers, clientInfo, eventTime }: StreamRecord): boolean {
+	return key === null && clientInfo === null && eventTime === null && Object.keys(headers).length === 0;
 }
 
 function same(a: Uint8Array, b: Uint8Array): boolean {

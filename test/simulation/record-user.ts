@@ -7,6 +7,7 @@ import { judge, mayBeStored } from "./outcomes.ts";
 import { payloadBytesMax } from "./payloads.ts";
 import type { RecordCall, ShardSpan } from "./record-call.ts";
 import { RecordModel } from "./record-model.ts";
+import { writeRecordInParts } from "./record-parts-user.ts";
 import { KEYS, LOOSE_KEYS, type RecordPlan, recordOf } from "./record-payloads.ts";
 import { RecordProducer } from "./record-producer.ts";
 import { follow, readSome } from "./record-reading.ts";
@@ -30,6 +31,7 @@ const weights = {
 	expect: 4,
 	writer: 4,
 	produce: 8,
+	parts: 2,
 	read: 8,
 	follow: 2,
 	info: 3,
@@ -106,6 +108,8 @@ export class RecordUser {
 				return this.#writer(model, stream);
 			case "produce":
 				return this.#producer.run(model, stream);
+			case "parts":
+				return writeRecordInParts(this.#around, this.#random, model, stream);
 			case "read":
 				return readSome(this.#around, this.#random, model, stream);
 			case "follow":
