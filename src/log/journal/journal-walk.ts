@@ -35,6 +35,11 @@ export interface WalkedRound {
 	readonly bytes: Uint8Array;
 }
 
+/** A round, and whether it was durable before its owner died: nobody begins the next one earlier. */
+export interface FoundRound extends WalkedRound {
+	readonly proven: boolean;
+}
+
 interface OpenRing {
 	readonly number: number;
 	readonly path: string;
@@ -56,6 +61,8 @@ export class JournalWalk {
 	#previous: number;
 	#place: { file: number; offset: number };
 	readonly #windows = new JournalWindows();
+	/** Behind which round nothing was found. */
+	#endChecked = Number.NaN;
 
 	private constructor(files: readonly OpenRing[], start: Checkpoint, storeTag: number) {
 		this.#files = files;
@@ -93,10 +100,11 @@ export class JournalWalk {
 	}
 
 	/**
-	 * Yields the whole rounds in order, then decides whether the end is torn or damaged. A round's memory is used again some
-	 * time after the next one was asked for, and not before the promise is resolved that `release` gives then. @throws CORRUPT
+	 * Yields the whole rounds in order. Whether the end is torn or damaged is decided before a round is given that nothing proves
+	 * to have been durable, and after the last one. A round's memory is used again some time after the next one was asked for,
+	 * and not before the promise is resolved that `release` gives then. @throws CORRUPT
 	 */
-	async *rounds(release: () => Promise<void> = () => Promise.resolve()): AsyncGenerator<WalkedRound> {
+	async *rounds(release: () => Promise<void> = () => Promise.resolve()): AsyncGenerator<FoundRound> {
 		await this.#checkNewer();
 		if (this.#start.clean) return;
 		this.#windows.reuse = release;
@@ -106,12 +114,14 @@ export class JournalWalk {
 				this.expected = round.header.number + 1;
 				this.#previous = round.header.crc;
 				this.#place = { file: round.header.file, offset: round.header.offset + round.bytes.length };
-				yield round;
+				const proven = await this.#goesOn();
+				if (!proven) await this.#checkEnd();
+				yield { ...round, proven };
 			}
 		} finally {
 			await this.#windows.end();
 		}
-		if (!this.#start.unsynced) await this.#checkEnd();
+		await this.#checkEnd();
 	}
 
 	/** Goes back to the beginning: the rounds can be walked once more. */
@@ -134,29 +144,42 @@ export class JournalWalk {
 	}
 
 	async #next(): Promise<WalkedRound | undefined> {
-		const { file, offset } = this.#place;
-		for (const ring of this.#files) {
-			if (ring.number === file) {
-				const found = await this.#roundAt(ring, offset);
-				if (found !== undefined) return found;
-			}
-		}
-		for (const ring of this.#files) {
-			if (ring.number === file && offset === ROUND_ALIGN) continue;
-			const found = await this.#roundAt(ring, ROUND_ALIGN);
+		for (const [ring, offset] of this.#candidates()) {
+			const found = await this.#roundAt(ring, offset);
 			if (found !== undefined) return found;
 		}
 		return undefined;
 	}
 
-	async #roundAt(ring: OpenRing, offset: number): Promise<WalkedRound | undefined> {
+	/** Tells whether the next round was begun. */
+	async #goesOn(): Promise<boolean> {
+		for (const [ring, offset] of this.#candidates()) {
+			if ((await this.#headerAt(ring, offset)) !== undefined) return true;
+		}
+		return false;
+	}
+
+	/** Where the next round may stand: behind the last one, or at the beginning of a file. */
+	*#candidates(): Generator<readonly [OpenRing, number]> {
+		const { file, offset } = this.#place;
+		for (const ring of this.#files) if (ring.number === file) yield [ring, offset];
+		for (const ring of this.#files) if (ring.number !== file || offset !== ROUND_ALIGN) yield [ring, ROUND_ALIGN];
+	}
+
+	/** The header of the next round, if it stands there. */
+	async #headerAt(ring: OpenRing, offset: number): Promise<RoundHeader | undefined> {
 		if (offset + ROUND_ALIGN > ring.bytes) return undefined;
 		const header = readRoundHeader(await this.#windows.head(ring, offset));
 		if (header === undefined || !this.#belongs(header, ring.number, offset)) return undefined;
 		if (header.incarnation !== this.#start.incarnation || header.nonce !== this.#start.nonce) return undefined;
 		if (header.number !== this.expected || header.previous !== this.#previous) return undefined;
+		return offset + roundBytes(header.envelopes, header.bodyBytes) > ring.bytes ? undefined : header;
+	}
+
+	async #roundAt(ring: OpenRing, offset: number): Promise<WalkedRound | undefined> {
+		const header = await this.#headerAt(ring, offset);
+		if (header === undefined) return undefined;
 		const length = roundBytes(header.envelopes, header.bodyBytes);
-		if (offset + length > ring.bytes) return undefined;
 		const bytes = await this.#windows.round(ring, offset, length);
 		const envelopes = bytes.length < length ? undefined : decodeRound(bytes, header);
 		if (envelopes === undefined) {
@@ -188,6 +211,8 @@ export class JournalWalk {
 
 	/** A round behind the end of the walk: the one in between was complete once and is damaged now. */
 	async #checkEnd(): Promise<void> {
+		if (this.#start.unsynced || this.#endChecked === this.expected) return;
+		this.#endChecked = this.expected;
 		const window = Buffer.allocUnsafeSlow(WINDOW_BYTES);
 		for (const ring of this.#files) {
 			const { from, to } = ring.walked ?? { from: ring.bytes, to: ring.bytes };

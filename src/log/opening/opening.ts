@@ -178,7 +178,10 @@ export interface RedoReport extends RecoveryReport {
 	readonly walkedRounds: number;
 }
 
-/** Brings the segments up to what the journal holds; changes nothing if the journal turns out to be damaged. */
+/**
+ * Brings the segments up to what the journal holds. If the journal turns out to be damaged, what was durable before the
+ * damage may have been carried out, which an opening may do any number of times, and nothing else has changed.
+ */
 export async function redoJournal(
 	options: { readonly root: string; readonly disk: Disk },
 	identity: StoreIdentity,
@@ -188,46 +191,59 @@ export async function redoJournal(
 	const { clean, unsynced } = start;
 	const walk = await JournalWalk.open(disk, root, identity.idBytes, start);
 	try {
-		let rounds = 0;
-		let last: number | undefined;
-		for await (const { header } of walk.rounds()) {
-			rounds++;
-			last = header.number;
-		}
-		const report = { clean, rounds, walkedRounds: rounds, redoneBytes: 0, tailCutBytes: walk.tailCutBytes };
-		if (last === undefined) return report;
-		walk.restart();
+		// Without syncs nothing proves that a round was durable, and all of them have to be known before one is believed.
+		const last = unsynced ? await lastRound(walk) : undefined;
 		const redo = new Redo(disk, root, REDO_OPEN_FILES);
-		const cutBytes = await redoRounds(disk, walk, redo, last, unsynced).catch(async (error) => {
+		const { rounds, cutBytes } = await redoRounds(disk, walk, redo, last).catch(async (error) => {
 			await redo.abandon();
 			throw error;
 		});
-		report.redoneBytes = redo.redoneBytes;
-		return cutBytes === 0 ? report : { ...report, rounds: rounds - 1, tailCutBytes: cutBytes };
+		const { redoneBytes } = redo;
+		if (cutBytes > 0) return { clean, rounds: rounds - 1, walkedRounds: rounds, redoneBytes, tailCutBytes: cutBytes };
+		return { clean, rounds, walkedRounds: rounds, redoneBytes, tailCutBytes: walk.tailCutBytes };
 	} finally {
 		await walk.close();
 	}
 }
 
-/** Redoes the rounds up to the `last` one; returns the bytes of that one if it is incomplete and was dropped. */
-async function redoRounds(disk: Disk, walk: JournalWalk, redo: Redo, last: number, unsynced: boolean): Promise<number> {
+/** Number of the last whole round; the walk begins anew. */
+async function lastRound(walk: JournalWalk): Promise<number> {
+	let last = Number.NaN;
+	for await (const { header } of walk.rounds()) last = header.number;
+	walk.restart();
+	return last;
+}
+
+/**
+ * Redoes the rounds; of those that were written without syncs the `last` one is known, of others it is the one that is not proven.
+ * Returns how many there were, and the bytes of the last one if it is incomplete and was dropped.
+ */
+async function redoRounds(
+	disk: Disk,
+	walk: JournalWalk,
+	redo: Redo,
+	last: number | undefined,
+): Promise<{ rounds: number; cutBytes: number }> {
+	const unsynced = last !== undefined;
+	let rounds = 0;
 	for await (const round of walk.rounds(() => redo.flush())) {
-		const isLast = round.header.number === last;
+		rounds++;
+		const isLast = unsynced ? round.header.number === last : !round.proven;
 		if (isLast && !(await redo.holds(round))) {
 			await redo.finish(unsynced);
-			return round.bytes.length;
+			return { rounds, cutBytes: round.bytes.length };
 		}
 		// The last round may stand in the cache alone: its writer died in its sync. It is made certain before it is shown.
 		if (isLast || unsynced) await rewrite(disk, round);
 		await redo.apply(round, isLast);
-		if (!isLast) continue;
-		// The survey has looked at what comes behind it.
-		await redo.finish(unsynced);
-		return 0;
 	}
-	// Every byte is checked each time it is read: a disk that answers differently the second time is not believed.
-	const what = `round ${last} was there a moment ago, round ${walk.expected} is not now`;
-	throw corrupt({ ...walk.place, what });
+	if (unsynced && !Number.isNaN(last) && walk.expected <= last) {
+		// Every byte is checked each time it is read: a disk that answers differently the second time is not believed.
+		const what = `round ${last} was there a moment ago, round ${walk.expected} is not now`;
+		throw corrupt({ ...walk.place, what });
+	}
+	if (rounds > 0) await redo.finish(unsynced);
+	return { rounds, cutBytes: 0 };
 }
 
 /** Lets go of a store's folder, whatever fails on the way: all that was acknowledged is on the disk. */
