@@ -14,6 +14,7 @@ import { recordReaderCases } from "./record-reader.ts";
 import { recordRetryCases } from "./record-retries.ts";
 import { recordStepCases } from "./record-steps.ts";
 import { persistentRecordCases, recordStreamCases } from "./record-streams.ts";
+import { partsUsageCases, persistentRecordUsageCases, recordUsageCases } from "./record-usage.ts";
 import { recordValueCases } from "./record-values.ts";
 import { recordWriterCases } from "./record-writer.ts";
 import { recordAppendCases } from "./records.ts";
@@ -44,9 +45,9 @@ export const engineSuiteCases: Readonly<
 	keptRetention: 4,
 	multipart: 20,
 	keptMultipart: 4,
-	records: 100,
-	keptRecords: 2,
-	recordParts: 17,
+	records: 107,
+	keptRecords: 3,
+	recordParts: 19,
 	keptRecordParts: 1,
 });
 
@@ -84,17 +85,28 @@ export function testEngine(engine: EngineUnderTest): void {
 				recordStepCases(suite);
 			});
 			suite.area("the writer of records", () => recordWriterCases(suite));
+			suite.area("record streams in use", () => recordUsageCases(suite));
 			suite.area("record streams", () => {
 				recordStreamCases(suite);
 				recordRetryCases(suite);
 			});
 		}
-		if (records && persistent) suite.area("record streams over reopening", () => persistentRecordCases(suite));
+		if (records && persistent) {
+			suite.area("record streams over reopening", () => {
+				persistentRecordCases(suite);
+				persistentRecordUsageCases(suite);
+			});
+		}
 		if (retention) suite.area("retention", () => retentionCases(suite));
 		if (both) suite.area("retention over reopening", () => keptRetentionCases(suite));
 		if (multipart) suite.area("writes in parts", () => multipartCases(suite));
 		if (multipart && persistent) suite.area("writes in parts over reopening", () => persistentMultipartCases(suite));
-		if (multipart && records) suite.area("records in parts", () => recordPartsCases(suite));
+		if (multipart && records) {
+			suite.area("records in parts", () => {
+				recordPartsCases(suite);
+				partsUsageCases(suite);
+			});
+		}
 		if (multipart && records && persistent) {
 			suite.area("records in parts over reopening", () => persistentRecordPartsCases(suite));
 		}
