@@ -36,9 +36,11 @@ describe("examples", () => {
 	it("are all run by these tests", () => {
 		const names = readdirSync(examples).filter((name) => name.endsWith(".ts"));
 		expect(names.sort()).toEqual([
+			"iguazio-streams.ts",
 			"images.ts",
 			"live-tail.ts",
 			"pravega-bytes.ts",
+			"pravega-events.ts",
 			"quickstart.ts",
 			"records.ts",
 			"stream-ops.ts",
@@ -66,6 +68,46 @@ describe("examples", () => {
 			"between the cuts: 23 °C",
 			"kitchen, in order: 21 22 23 24 25",
 			"STREAMBED_POSITION_MISMATCH",
+		]);
+	});
+
+	it.each(["memory:", "file:./data"])(
+		"iguazio-streams walks through putting, seeking, getting, growing on %s",
+		async (url) => {
+			const { code, stdout, stderr } = await run("iguazio-streams.ts", url);
+			expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+			expect(stdout.trimEnd().split("\n")).toEqual([
+				"created web/clicks with 2 shards",
+				"records of one key meet in a shard: true, unless it is named: 1",
+				"without a key they take turns: 13 records, 7 and 6",
+				"alice at /paid, client info v2",
+				"EARLIEST: started ready request stopped",
+				"TIME: ready request stopped",
+				"SEQUENCE: request stopped",
+				"LATEST: nothing yet",
+				"got started ready request, 1 left",
+				"got stopped, 0 left",
+				"got nothing, 0 left",
+				"from the same location: again",
+				"29 of 100 keys moved, all of them to shard 2",
+			]);
+		},
+	);
+
+	it.each(["memory:", "file:./data"])("pravega-events walks through keys, readers, scaling on %s", async (url) => {
+		const { code, stdout, stderr } = await run("pravega-events.ts", url);
+		expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+		expect(stdout.trimEnd().split("\n")).toEqual([
+			"created factory/measurements with 2 shards",
+			"wrote events 0 to 2 of 4 devices, durable",
+			"reader of shard 0: press-1 0 1 2, saw 0 1 2",
+			"reader of shard 1: oven 0 1 2, press-2 0 1 2",
+			"wrote events 3 to 4 of 4 devices, durable",
+			"events are on 4 of 4 shards",
+			"all of them, merged: oven 0 1 2 3 4, press-1 0 1 2 3 4, press-2 0 1 2 3 4, saw 0 1 2 3 4",
+			"behind the cut: oven 3 4, press-1 3 4, press-2 3 4, saw 3 4",
+			"numbers: 7 70000",
+			"a follower ended: true",
 		]);
 	});
 
