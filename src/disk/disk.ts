@@ -87,6 +87,8 @@ export interface PathInfo {
 	readonly identity: string;
 	/** Last change, milliseconds since 1970. */
 	readonly modifiedMs: number;
+	/** Another text once a name in a folder has come, gone or changed its meaning; left out where that cannot be told. */
+	readonly changed?: string;
 }
 
 /** Operations and bytes since the disk was made. */

@@ -59,7 +59,9 @@ class NodeDisk implements Disk {
 			// Inode numbers may exceed what a double holds exactly.
 			const stats = await call<fs.BigIntStats>((done) => fs.stat(path, { bigint: true }, done));
 			const identity = `${stats.dev}:${stats.ino}`;
-			return { kind: kindOf(stats), size: Number(stats.size), identity, modifiedMs: Number(stats.mtimeMs) };
+			const { size, mtimeMs, ctimeNs } = stats;
+			const changed = String(ctimeNs);
+			return { kind: kindOf(stats), size: Number(size), identity, modifiedMs: Number(mtimeMs), changed };
 		} catch (error) {
 			if (hasCode(error, "ENOENT", "ENOTDIR")) return undefined;
 			throw error;
