@@ -105,7 +105,8 @@ function isRefusal(
 	if (StreambedError.is(error, "STREAMBED_SEALED")) return model.sealAsked;
 	if (StreambedError.is(error, "STREAMBED_POSITION_MISMATCH"))
 		return expect !== undefined && error.details.tail !== expect;
-	// It has grown since, and the key has moved.
-	const mayMove = plans[0]?.key !== null && plans[0]?.shard === undefined && model.count > shards;
+	// It has grown since, or is growing, and the key has moved.
+	const grows = model.count > shards || [...model.asked].some((asked) => asked > shards);
+	const mayMove = plans[0]?.key !== null && plans[0]?.shard === undefined && grows;
 	return mayMove && StreambedError.is(error, "STREAMBED_TXN_STATE");
 }
