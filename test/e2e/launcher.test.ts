@@ -17,13 +17,13 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const commandLine = `
 import { writeFileSync } from "node:fs";
 export async function main(argv) {
+	// Before the greeting, after which the signal may come at once.
+	const ended = argv[0] === "wait" && new Promise((resolve) => process.once("SIGTERM", resolve));
+	const timer = ended && setInterval(() => {}, 1000);
 	process.stdout.write(JSON.stringify({ pid: process.pid, argv, env: process.env.STREAMBED_LAUNCHED ?? null }) + "\\n");
 	if (argv[0] === "exit") return Number(argv[1]);
 	if (argv[0] === "echo") for await (const chunk of process.stdin) process.stdout.write(chunk);
-	if (argv[0] === "wait") await new Promise((resolve) => {
-		const timer = setInterval(() => {}, 1000);
-		process.once("SIGTERM", () => { clearInterval(timer); resolve(); });
-	});
+	if (ended) await ended.then(() => clearInterval(timer));
 	if (argv[0] === "hang") await new Promise(() => setInterval(() => {}, 1000));
 	return argv[0] === "wait" ? 143 : 0;
 }
