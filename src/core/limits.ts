@@ -13,7 +13,7 @@ export interface Limits {
 	readonly pendingBytes: number;
 	/** Frames kept in memory for readers at the tail, over the whole store. Default 32 MiB. */
 	readonly tailCacheBytes: number;
-	/** Blocks of segments kept in memory for readers behind the tail, over the whole store. Default 32 MiB. */
+	/** Blocks of segments kept in memory for readers behind the tail, over the whole store, and up to 8 MiB beside that waits to be used again. Default 32 MiB. */
 	readonly readCacheBytes: number;
 	/** Bound of the journal's ring of files. Default 64 MiB, at least 16 MiB; it starts at 4 MiB. */
 	readonly journalBytes: number;

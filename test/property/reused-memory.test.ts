@@ -36,6 +36,17 @@ const ways = {
 		}
 		return seen === RECORDS ? undefined : `${seen} records`;
 	},
+	"one by one, then batches": async (records: RecordStream) => {
+		const reader = records.read();
+		const steps = reader[Symbol.asyncIterator]();
+		const values: Uint8Array[] = [];
+		for (let step = await steps.next(); step.done !== true && values.length < 3100; step = await steps.next()) {
+			values.push(step.value.value);
+		}
+		for await (const _ of reader.batches());
+		const bad = values.findIndex((value, index) => !numbered(index, RECORD_BYTES).equals(value));
+		return bad < 0 && values.length === 3100 ? undefined : `record ${bad} of ${values.length}`;
+	},
 	copies: async (records: RecordStream) => {
 		const batches = await Array.fromAsync(records.read({ copy: true }).batches());
 		const values = batches.flatMap((batch) => Array.from({ length: batch.length }, (_, index) => batch.value(index)));

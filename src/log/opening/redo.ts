@@ -31,6 +31,7 @@ import {
 } from "../format/frame.ts";
 import {
 	baseOfName,
+	decodeSegmentHeader,
 	encodeSegmentHeader,
 	SEGMENT_HEADER_BYTES,
 	segmentName,
@@ -81,8 +82,10 @@ export class Redo {
 	/** Adopted files that were found nowhere, and the heads that rounds gave to shards, by their folders. */
 	readonly #missing: Missing[] = [];
 	readonly #heads = new Map<string, number>();
+	/** Adopted files in the place of segments that rounds before their adoption wrote to: nothing of those comes back. */
+	readonly #adopted = new Set<string>();
 	redoneBytes = 0;
-	/** Frames of streams that are no longer there. */
+	/** Frames of streams, or of segments, that are no longer there. */
 	skippedFrames = 0;
 
 	constructor(disk: Disk, root: string, openFiles: number) {
@@ -302,8 +305,13 @@ export class Redo {
 	/** Makes sure that the file of a frame is there; a header is written whenever the first frame is redone. */
 	async #ensureSegment(path: string, folder: string, place: StreamFolder, envelope: Envelope): Promise<boolean> {
 		const first = envelope.fileOffset === SEGMENT_HEADER_BYTES;
+		if (this.#adopted.has(path)) return false;
 		if (this.#known.has(path) && !first) return true;
 		const there = (await this.#disk.stat(path)) !== undefined;
+		if (there && !this.#known.has(path) && (await this.#isAdopted(path, envelope))) {
+			this.#adopted.add(path);
+			return false;
+		}
 		if (!there && !first) return this.#known.has(path);
 		this.#folders.add(folder);
 		this.#folders.add(dirname(folder));
@@ -326,6 +334,15 @@ export class Redo {
 		});
 		await this.#files.write(path, header, 0);
 		return true;
+	}
+
+	/** Tells whether a segment was adopted: to those nothing is ever added. */
+	async #isAdopted(path: string, { streamId, shard }: Envelope): Promise<boolean> {
+		const bytes = new Uint8Array(SEGMENT_HEADER_BYTES);
+		const got = await this.#files.use(path, (file) => file.read(bytes, 0));
+		const header = decodeSegmentHeader(bytes.subarray(0, got));
+		if (header === undefined || header === "version" || header.following === undefined) return false;
+		return header.shard === shard && Buffer.compare(header.streamId, streamId) === 0;
 	}
 
 	/** Where a stream is: at its last name if the folder there holds this id, else wherever its id is found. */

@@ -27,17 +27,19 @@ export class BlockMemory {
 	take(bytes: number): Buffer {
 		if (bytes < LEAST_BYTES) return Buffer.allocUnsafeSlow(bytes);
 		// The newest first: it is the likeliest to be near the processor still.
-		const index = this.#free.findLastIndex(({ length }) => length >= bytes && length <= 2 * bytes);
+		const index = this.#free.findLastIndex(({ length }) => length >= bytes && length <= bytes + bytes / 4);
 		if (index < 0) return Buffer.allocUnsafeSlow(Math.ceil(bytes / STEP_BYTES) * STEP_BYTES);
 		const [piece] = this.#free.splice(index, 1) as [Buffer];
 		this.#bytes -= piece.length;
 		return piece;
 	}
 
-	/** Takes back a piece that nobody reads or writes any more, unless enough of them wait. */
+	/** Takes back a piece that nobody reads or writes any more; of more than the bound holds the oldest go. */
 	giveBack(piece: Buffer): void {
-		if (piece.length < LEAST_BYTES || this.#bytes + piece.length > this.#limit) return;
+		// A large one would drive out all others, and seldom serve again.
+		if (piece.length < LEAST_BYTES || piece.length > this.#limit / 2) return;
 		this.#free.push(piece);
 		this.#bytes += piece.length;
+		while (this.#bytes > this.#limit) this.#bytes -= (this.#free.shift() as Buffer).length;
 	}
 }

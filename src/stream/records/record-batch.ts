@@ -101,6 +101,7 @@ export class RecordBatch<T = Uint8Array> implements Iterable<StreamRecord<T>> {
 
 	/** The last record is a part of a larger one, which goes on in the next batch of this shard. */
 	get endsInside(): boolean {
+		this.#check(this.length - 1);
 		const bytes = this.#bytes;
 		const last = this.length - 1;
 		const from = bodyStart(bytes, this.#starts[last] as number);

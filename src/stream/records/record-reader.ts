@@ -362,6 +362,7 @@ export class RecordReader<T = Uint8Array> implements AsyncDisposable, AsyncItera
 		const { label } = this.#access;
 		try {
 			const { copy } = this.#range;
+			if (keep) cursor.keep();
 			const place = cursor.take(label, this.#left, copy);
 			if (!keep && !copy) this.#life.give(place);
 			this.#left -= place.length;

@@ -75,6 +75,11 @@ export class ShardCursor {
 		return { label, shard, from: position, time, bytes, starts, length: wanted, copy, life: { over: false }, release };
 	}
 
+	/** Somebody may keep views of what was loaded. */
+	keep(): void {
+		this.#release = undefined;
+	}
+
 	/** Records were dropped below the position, or cannot be read: the next step goes on behind them, if it can be told where. */
 	skip(error: unknown): boolean {
 		if (!StreambedError.is(error)) return false;

@@ -5,22 +5,26 @@ import { BlockMemory } from "../../../src/log/segments/block-memory.ts";
 const MiB = 1024 * 1024;
 
 describe("memory of blocks", () => {
-	it("is used again for what it has room for, the newest first, and not for what would waste half of it", () => {
+	it("is used again for what it has room for, the newest first, and not for what would waste much of it", () => {
 		const memory = new BlockMemory(10 * MiB);
 		const [first, second] = [memory.take(MiB), memory.take(MiB - 100_000)];
 		expect([first.length, second.length]).toEqual([MiB, 15 * 64 * 1024]);
 		memory.giveBack(first);
 		memory.giveBack(second);
 		expect(memory.take(MiB - 100_000)).toBe(second);
-		expect(memory.take(MiB / 4)).not.toBe(first);
-		expect(memory.take(MiB / 2)).toBe(first);
+		expect(memory.take(MiB / 2)).not.toBe(first);
+		expect(memory.take(900_000)).toBe(first);
 		expect(memory.bytes).toBe(0);
 	});
 
-	it("is bounded, and does not keep small pieces", () => {
+	it("is bounded, lets the oldest go, and keeps neither small pieces nor very large ones", () => {
 		const memory = new BlockMemory(2 * MiB);
-		for (const piece of [memory.take(MiB), memory.take(MiB), memory.take(MiB)]) memory.giveBack(piece);
+		const pieces = [memory.take(MiB), memory.take(MiB), memory.take(MiB)];
+		for (const piece of pieces) memory.giveBack(piece);
+		memory.giveBack(memory.take(3 * MiB));
 		expect(memory.bytes).toBe(2 * MiB);
+		expect([memory.take(MiB), memory.take(MiB)]).toEqual([pieces[2], pieces[1]]);
+		for (const piece of pieces) memory.giveBack(piece);
 		expect(memory.take(1000).length).toBe(1000);
 		memory.giveBack(memory.take(1000));
 		expect(memory.bytes).toBe(2 * MiB);

@@ -1,5 +1,6 @@
 /** Writes in parts: what stands on the disk of them, what failing operations and damage make of them. */
 import { describe, expect, it } from "vitest";
+import { parseUuid } from "../../../src/core/random.ts";
 import type { Disk } from "../../../src/disk/disk.ts";
 import {
 	type ByteStream,
@@ -10,6 +11,7 @@ import {
 	type Store,
 	verifyStore,
 } from "../../../src/index.ts";
+import { checkpointPath, readCheckpoint, SLOT_BYTES } from "../../../src/log/format/checkpoint-file.ts";
 import { faultyDisk } from "../../../src/testing/faulty-disk.ts";
 import { memoryDisk } from "../../../src/testing/memory-disk.ts";
 import { memoryLocker } from "../../../src/testing/memory-locker.ts";
@@ -346,5 +348,46 @@ describe("the files of a write in parts", () => {
 		await drive(clock, repairStore(ROOT, { disk, lock: memoryLocker() }));
 		expect(Buffer.compare(await disk.readFile(path), before)).toBe(0);
 		expect(await problemsOf(around)).toEqual([]);
+	});
+});
+
+describe("a checkpoint slot that is damaged", () => {
+	it("leaves files that were adopted since the one before it as they are", async () => {
+		const around = surroundings();
+		const { store, stream } = await withStream(around, 64 * MiB);
+		const commit = async (from: number): Promise<void> => {
+			const write = await written(around, stream, from, 3 * MiB);
+			await drive(around.clock, write.commit());
+		};
+		await commit(0);
+		// A segment without units, which the next write in parts replaces.
+		await drive(around.clock, stream.truncateBefore({ offset: MiB }));
+		await commit(3 * MiB);
+		await drive(around.clock, stream.append(patterned(0, 6 * MiB, 10)));
+		const disk = copyOf(around.disk);
+		const { id } = JSON.parse(new TextDecoder().decode(await disk.readFile(`${ROOT}/store.json`))) as { id: string };
+		const storeId = parseUuid(id) as Uint8Array;
+		const newest = await readCheckpoint(disk, ROOT, storeId);
+		const slots = await disk.open(checkpointPath(ROOT), "write");
+		await slots.write(Uint8Array.of(0xff, 0xff, 0xff, 0xff), (newest.sequence % 2) * SLOT_BYTES + 40);
+		await slots.close();
+		expect((await readCheckpoint(disk, ROOT, storeId)).sequence).toBe(newest.sequence - 1);
+		const dead = surroundings({ disk });
+		expect(await problemsOf(dead)).toEqual([]);
+		const again = await openStore(dead, false);
+		let at = MiB;
+		const read = async (): Promise<void> => {
+			for await (const bytes of again
+				.scope("s")
+				.stream("a")
+				.reader({ from: { offset: MiB } })) {
+				expect(firstWrong(0, at, bytes)).toBeUndefined();
+				at += bytes.length;
+			}
+		};
+		await drive(dead.clock, read());
+		expect(at).toBe(6 * MiB + 10);
+		await drive(dead.clock, again.close());
+		await drive(around.clock, store.close());
 	});
 });
