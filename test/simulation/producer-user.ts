@@ -133,7 +133,8 @@ export class ProducerUser {
 				producer.open = producer.open.filter(({ number }) => number !== attempt.number);
 			} catch (error) {
 				if (mayBeStored(error)) this.#around.inDoubt.add(attempt.number);
-				unknown ||= this.#around.inDoubt.has(attempt.number);
+				// Or a former life has stored it, and this retry was refused for another reason.
+				unknown ||= this.#around.inDoubt.has(attempt.number) || model.placeOf(attempt.number) !== undefined;
 				refused.push({ ...attempt, gap: StreambedError.is(error, "STREAMBED_PRODUCER_GAP") });
 				if (this.#refused(model, producer, attempt, error)) fenced = true;
 			}

@@ -137,7 +137,8 @@ export class RecordProducer {
 				producer.open = producer.open.filter((open) => open.call !== call);
 			} catch (error) {
 				call.inDoubt ||= mayBeStored(error);
-				unknown ||= call.inDoubt;
+				// Or a former life has stored it, and this retry was refused for another reason.
+				unknown ||= call.inDoubt || call.isPlaced;
 				refused.push({ sequence, gap: StreambedError.is(error, "STREAMBED_PRODUCER_GAP") });
 				if (this.#refused(model, producer, call, error, called)) fenced = true;
 			}
