@@ -364,7 +364,11 @@ export class MemoryShard implements EngineShard {
 	#refusal(units: number, expect: number | undefined): StreambedError | undefined {
 		const tail = this.#acceptedTail;
 		if (this.#sealing) {
-			return fail("SEALED", `append to ${this.#name}, which is sealed at ${tail}`, { details: { tail } });
+			const ofRecords = this.#home.kind === "records";
+			const place = ofRecords ? `, shard ${this.#shard}` : "";
+			return fail("SEALED", `append to ${this.#name}, which is sealed${place} at ${tail}`, {
+				details: ofRecords ? { shard: this.#shard, tail } : { tail },
+			});
 		}
 		if (expect !== undefined && expect !== tail) {
 			return fail("POSITION_MISMATCH", `append to ${this.#name} expected the tail at ${expect}, it is at ${tail}`, {

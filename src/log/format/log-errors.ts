@@ -1,5 +1,6 @@
 /** Errors that several places of the log tell. */
 import { fail, type StreambedError } from "../../core/errors.ts";
+import type { StreamKind } from "../../core/stream-config.ts";
 
 /** The error for a position below the head. */
 export function truncated(name: string, position: number, head: number): StreambedError {
@@ -32,9 +33,20 @@ export function tooLarge(name: string, bytes: number, limit: number): StreambedE
 	});
 }
 
-/** The error for an append to a sealed stream. */
-export function sealedError(name: string, tail: number): StreambedError {
-	return fail("SEALED", `cannot append to ${name}: the stream is sealed at ${tail}`, { details: { tail } });
+/** A stream, as far as messages tell of it. */
+interface Named {
+	readonly name: string;
+	readonly kind: StreamKind;
+}
+
+/** The error for an append to a sealed stream; of a record stream it names the shard that the tail is of. */
+export function sealedError({ name, kind }: Named, tail: number, shard: number): StreambedError {
+	if (kind === "bytes") {
+		return fail("SEALED", `cannot append to ${name}: the stream is sealed at ${tail}`, { details: { tail } });
+	}
+	return fail("SEALED", `cannot append to ${name}: the stream is sealed, shard ${shard} at ${tail}`, {
+		details: { shard, tail },
+	});
 }
 
 /** The error for an append that would pass the last position. */

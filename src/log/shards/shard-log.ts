@@ -208,7 +208,7 @@ export class ShardLog {
 	/** What stands against an append of so many units in the state of the shard; as an error that is to be made later. */
 	conflict(units: number, expect: number | undefined): (() => StreambedError) | undefined {
 		const at = this.#acceptedTail;
-		if (this.#sealing) return () => sealedError(this.owner.name, this.#tail);
+		if (this.#sealing) return () => sealedError(this.owner, this.#tail, this.shard);
 		if (at + units > Number.MAX_SAFE_INTEGER) return () => exhausted(this.owner.name, units, this.#tail);
 		return expect === undefined || expect === at ? undefined : () => mismatch(this.owner.name, expect, at);
 	}

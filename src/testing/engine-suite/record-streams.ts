@@ -369,7 +369,11 @@ function sealCases(suite: Suite): void {
 			await stream.seal();
 			await late;
 			await stream.seal();
-			for (const shard of [0, 1, 2]) await suite.fails(stream.append(rec("x"), { shard }), "STREAMBED_SEALED");
+			for (const [shard, tail] of [0, 2, 0].entries()) {
+				await suite.fails(stream.append(rec("x"), { shard }), "STREAMBED_SEALED", { shard, tail });
+				const words = await stream.append(rec("x"), { shard }).then(undefined, (reason: Error) => reason.message);
+				expect(words, "the message names the shard").toContain(`shard ${shard} at ${tail}`);
+			}
 			await suite.fails(
 				stream.append(
 					[0, 1].map((shard) => ({ ...rec("x"), shard })),
