@@ -3,10 +3,10 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fail, StreambedError } from "../core/errors.ts";
 import { formatAddress } from "../core/names.ts";
-import { nearest } from "../core/options.ts";
 import type { ByteStream, RecordStream, Store, StreamKind } from "../index.ts";
 import { resolveStream, type StorePlace, type StreamPlace, storePathOf } from "./address.ts";
 import type { CommandContext } from "./command.ts";
+import { nearestStream } from "./near-stream.ts";
 
 /** How a command opens its store. `read` works beside a running owner; `create` makes a missing store. */
 export type Access = "read" | "write" | "create";
@@ -107,8 +107,7 @@ async function withGuess(
 	// Something else is not there, or the stream was deleted while it was in use.
 	if (error.details.stream === undefined) return error;
 	const listed = await store.list({ limit: namesSearched }).catch(() => []);
-	const names = listed.map(formatAddress);
-	const guess = path ?? nearest(formatAddress(place), names);
+	const guess = path ?? nearestStream(place, listed);
 	const shown = place.store.shown;
 	const hint =
 		guess === undefined ? `List what is there with: streambed list --store ${shown}` : `Did you mean ${guess}?`;

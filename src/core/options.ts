@@ -47,16 +47,20 @@ export function nearest(word: string, candidates: readonly string[]): string | u
 	return best;
 }
 
-/** Levenshtein distance, given up with `bound` once it cannot be smaller. */
-function editDistance(a: string, b: string, bound: number): number {
+/** Insertions, removals, changes and swaps of neighbours that lead from `a` to `b`, given up with `bound` once they cannot be fewer. */
+export function editDistance(a: string, b: string, bound: number): number {
 	if (Math.abs(a.length - b.length) >= bound) return bound;
+	let before: number[] = [];
 	let row = Array.from({ length: b.length + 1 }, (_, index) => index);
 	for (let i = 1; i <= a.length; i++) {
 		const next = [i];
 		for (let j = 1; j <= b.length; j++) {
 			const same = a[i - 1] === b[j - 1] ? 0 : 1;
-			next.push(Math.min((next[j - 1] ?? 0) + 1, (row[j] ?? 0) + 1, (row[j - 1] ?? 0) + same));
+			const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+			const swap = swapped ? (before[j - 2] ?? 0) + 1 : bound;
+			next.push(Math.min((next[j - 1] ?? 0) + 1, (row[j] ?? 0) + 1, (row[j - 1] ?? 0) + same, swap));
 		}
+		before = row;
 		row = next;
 	}
 	return row[b.length] ?? bound;
