@@ -126,14 +126,24 @@ function unsupported(what: string, needs: string): Error {
 /** Completes a command that is begun unmistakably: `ver` is `verify`. */
 function completed(argv: readonly string[], specs: readonly CommandSpec[]): string[] {
 	const words = [...argv];
-	let at = 0;
-	while (words[at]?.startsWith("-")) at += words[at] === "--store" ? 2 : 1;
-	const word = words[at];
-	if (word === undefined || words.slice(0, at).includes("--")) return words;
-	const names = [...specs.map((spec) => spec.name), ...Object.keys(laterCommands), "help"];
+	const at = commandAt(words);
+	const word = at === undefined ? undefined : words[at];
+	if (at === undefined || word === undefined) return words;
+	const names = namesOf(specs);
 	const [only, ...others] = names.filter((name) => name.startsWith(word));
 	if (!names.includes(word) && only !== undefined && others.length === 0) words[at] = only;
 	return words;
+}
+
+/** Where the command stands in the arguments, if there is one. */
+function commandAt(words: readonly string[]): number | undefined {
+	let at = 0;
+	while (words[at]?.startsWith("-")) at += words[at] === "--store" ? 2 : 1;
+	return at >= words.length || words.slice(0, at).includes("--") ? undefined : at;
+}
+
+function namesOf(specs: readonly CommandSpec[]): string[] {
+	return [...specs.map((spec) => spec.name), ...Object.keys(laterCommands), "help"];
 }
 
 function explainFailure(
@@ -143,7 +153,11 @@ function explainFailure(
 	words: readonly string[],
 ): Request {
 	if (error.code === "commander.version") return { kind: "version" };
-	if (error.code === "commander.helpDisplayed") return { kind: "help", text: help.at(-1) ?? topHelp(specs) };
+	if (error.code === "commander.helpDisplayed") {
+		const word = words[commandAt(words) ?? words.length];
+		if (word !== undefined && !namesOf(specs).includes(word)) throw unknownCommand(word, specs);
+		return { kind: "help", text: help.at(-1) ?? topHelp(specs) };
+	}
 	const command = specs.find((spec) => words.includes(spec.name));
 	const more = command === undefined ? "streambed --help" : `streambed ${command.name} --help`;
 	if (error.code === "commander.help") return helpOrNothing(words, help, specs);
@@ -165,14 +179,18 @@ function helpOrNothing(words: readonly string[], help: readonly string[], specs:
 	if (words.includes("help") && topic !== undefined && !specs.some((spec) => spec.name === topic)) {
 		const needs = laterCommands[topic];
 		if (needs !== undefined) throw unsupported(`the command ${topic}`, needs);
-		const guess = nearest(
-			topic,
-			specs.map((spec) => spec.name),
-		);
-		throw fail("INVALID_OPTION", `unknown command "${topic}"`, {
-			hint: guess === undefined ? "See: streambed --help" : `Did you mean ${guess}?`,
-		});
+		throw unknownCommand(topic, specs);
 	}
 	if (words.includes("help")) return { kind: "help", text };
 	throw fail("INVALID_OPTION", "no command given", { hint: "See what there is with: streambed --help" });
+}
+
+function unknownCommand(word: string, specs: readonly CommandSpec[]): Error {
+	const guess = nearest(
+		word,
+		specs.map((spec) => spec.name),
+	);
+	return fail("INVALID_OPTION", `unknown command "${word}"`, {
+		hint: guess === undefined ? "See: streambed --help" : `Did you mean ${guess}? See: streambed --help`,
+	});
 }

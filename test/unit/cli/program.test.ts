@@ -57,6 +57,24 @@ describe("arguments of the command line", () => {
 		expect(refused("frobnicate").hint).toContain("streambed --help");
 	});
 
+	it("does the same where help is asked for", () => {
+		for (const argv of [
+			["raed", "--help"],
+			["--store", "d", "raed", "-h"],
+			["--json", "raed", "a/b", "--help"],
+			["--help", "raed"],
+		]) {
+			const { message, hint } = refused(...argv);
+			expect([message, hint], argv.join(" ")).toEqual([
+				'unknown command "raed"',
+				"Did you mean read? See: streambed --help",
+			]);
+		}
+		for (const argv of [["--help"], ["--store", "raed", "--help"], ["read", "raed", "--help"], ["help"]]) {
+			expect(parse(argv, commands).kind, argv.join(" ")).toBe("help");
+		}
+	});
+
 	it("refuses missing and surplus arguments", () => {
 		for (const argv of [["read"], ["seal", "a/b", "c/d"], ["read", "a/b", "--from"], ["info", "--json=1"], []]) {
 			expect(refused(...argv).code).toBe("STREAMBED_INVALID_OPTION");
