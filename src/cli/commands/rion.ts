@@ -18,7 +18,7 @@ export const rion: CommandSpec = {
 	section: "Data",
 	summary: "Show or make RION",
 	purpose:
-		"decode: show RION fields as JSON, one value a line.\nencode: make RION of JSON, one value a line; a line is a field.",
+		"decode: show RION fields as JSON, one value a line.\nencode: make RION of JSON, one value a line; a line is a field.\nBoth end at the first that is wrong; what precedes it is written.",
 	args: [
 		{ term: "<decode|encode>", help: "what to do" },
 		{ term: "[file]", help: "where to read; none or -: standard input" },
@@ -70,18 +70,30 @@ async function encodeAll({ out, signal }: CommandContext, input: Input): Promise
 	let waiting = 0;
 	let count = 0;
 	let total = 0;
+	let writing = false;
 	const flush = async (): Promise<void> => {
+		writing = true;
 		await out.data(Buffer.concat(fields));
+		writing = false;
 		fields = [];
 		waiting = 0;
 	};
-	for await (const { line, number } of linesOf(input, signal)) {
-		const field = encodeLine(line, number);
-		fields.push(field);
-		waiting += field.length;
-		total += field.length;
-		count++;
-		if (waiting >= flushBytes) await flush();
+	try {
+		for await (const { line, number } of linesOf(input, signal)) {
+			const field = encodeLine(line, number);
+			fields.push(field);
+			waiting += field.length;
+			total += field.length;
+			count++;
+			if (waiting >= flushBytes) await flush();
+		}
+	} catch (error) {
+		if (writing) throw error;
+		// What precedes a bad line goes out all the same, as with decode.
+		if (fields.length > 0) await flush();
+		const fieldsSaid = `only ${formatCount(count)} ${count === 1 ? "field" : "fields"}, ${formatCount(total)} bytes`;
+		out.say(`encoded ${count === 0 ? "nothing" : `${fieldsSaid}: what precedes the failure is written`}`);
+		throw error;
 	}
 	await flush();
 	out.say(`encoded ${formatCount(count)} ${count === 1 ? "field" : "fields"}, ${formatCount(total)} bytes`);

@@ -324,7 +324,7 @@ export class RionWriter {
 	}
 
 	#bigint(value: bigint): void {
-		if (value < minInt64 || value > maxInt64) throw fail("INVALID_OPTION", `${value} does not fit 64 bits`);
+		if (value < minInt64 || value > maxInt64) throw fail("INVALID_OPTION", `${value} does not fit signed 64 bits`);
 		const magnitude = value >= 0n ? value : -1n - value;
 		const lead = value >= 0n ? 0x20 : 0x30;
 		if (magnitude <= BigInt(Number.MAX_SAFE_INTEGER)) {

@@ -41,7 +41,7 @@ async function cli(
 	};
 }
 
-function errorOf(err: string): { code: string; details: Record<string, unknown> } {
+function errorOf(err: string): { code: string; message: string; details: Record<string, unknown> } {
 	return (JSON.parse(err.trimEnd().split("\n").at(-1) as string) as { error: never }).error;
 }
 
@@ -128,9 +128,18 @@ describe("rion encode", () => {
 	});
 
 	it.each(["{", "1e", "99999999999999999999"])("refuses the line %s, naming it", async (line) => {
-		const { code, err } = await cli(["rion", "encode", "--json"], [`1\n${line}\n`]);
+		const { code, err, out } = await cli(["rion", "encode", "--json"], [`1\n${line}\n2\n`]);
 		expect(code).toBe(2);
+		expect(out, "what precedes the bad line").toEqual(Buffer.from(encode(1)));
+		expect(err).toContain("encoded only 1 field, 2 bytes: what precedes the failure is written\n");
 		expect(errorOf(err)).toMatchObject({ code: "STREAMBED_INVALID_OPTION", details: { line: 2 } });
+	});
+
+	it("says of an integer that is too large which ones there are", async () => {
+		const { err, out } = await cli(["rion", "encode", "--json"], ["12345678901234567890\n"]);
+		expect(errorOf(err).message).toContain("12345678901234567890 does not fit signed 64 bits");
+		expect(err).toContain("encoded nothing\n");
+		expect(out).toHaveLength(0);
 	});
 
 	it("is told apart from decode, and nothing else is known", async () => {
