@@ -212,10 +212,28 @@ describe("repair", () => {
 		const { code, lines, error } = await run("repair --yes --json");
 		expect(code).toBe(5);
 		expect(lines()[0]?.problems).toMatchObject([{ message: expect.stringContaining("positions 4 to 8") }]);
-		expect(error().code).toBe("STREAMBED_CORRUPT");
+		expect(error()).toMatchObject({
+			code: "STREAMBED_CORRUPT",
+			hint: expect.stringContaining("with --from offset:N."),
+		});
 		expect((await run("read cam/raw --json")).error().details).toMatchObject({ validAfter: 8 });
 		expect(await ok("read cam/raw --from offset:8")).toBe("ijkl");
 		expect((await run("repair")).out).toContain("nothing can be put right in ./data\n");
+	});
+
+	it("says how to read on behind what a shard of records has lost", async () => {
+		await ok("create shop/orders --kind records --shards 2");
+		for (const text of ["aaaa", "bbbb", "cccc"]) await ok("append shop/orders --lines --shard 1", text);
+		const folder = join("data/streams/shop/orders.stream", "1");
+		const path = join(folder, readdirSync(join(cwd, folder)).find((name) => name.endsWith(".seg")) as string);
+		flip(path, readFileSync(join(cwd, path)).indexOf("bbbb"));
+		writeFileSync(join(cwd, "data/journal/ring-000000.jnl"), Buffer.alloc(4 * 1024 * 1024));
+		for (const flag of ["--yes", "--dry-run"]) {
+			const { code, error } = await run(`repair ${flag} --json`);
+			expect(code, flag).toBe(5);
+			expect(error().hint, flag).toContain("with --shard S --from seq:N.");
+		}
+		expect(await ok("read shop/orders --shard 1 --from seq:2")).toBe("cccc\n");
 	});
 
 	it("saves what a killed owner left in a damaged journal", async () => {

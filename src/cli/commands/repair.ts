@@ -2,10 +2,11 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fail } from "../../core/errors.ts";
+import { addressOfFolder, formatAddress } from "../../core/names.ts";
 import type { RepairResult, RepairStep } from "../../index.ts";
 import { isPath, requireWhole, resolvePrefix, type StorePlace } from "../address.ts";
 import type { CommandContext, CommandSpec, OptionValues } from "../command.ts";
-import { requireStore } from "../open-store.ts";
+import { requireStore, withStore } from "../open-store.ts";
 import { table } from "../output.ts";
 import { printable } from "../printable.ts";
 import { problemTable } from "../problem-table.ts";
@@ -66,11 +67,46 @@ async function run(context: CommandContext, [text]: readonly string[], options: 
 	const damaged = result.problems[0] ?? (dryRun ? (result.found[0] ?? result.steps[0]) : undefined);
 	if (damaged === undefined) return;
 	const { length } = result.problems;
+	const goOn = await behindLoss(context, store, [...result.problems, ...result.found]);
 	const what =
 		length > 0 ? `${counted(length, "problem")} of ${store.shown} cannot be put right` : `${store.shown} is damaged`;
 	throw fail("CORRUPT", what, {
-		hint: "All else is readable; where data is lost, `streambed read` goes on behind it with --from offset:N.",
+		hint: `All else is readable; where data is lost, \`streambed read\` goes on behind it with ${goOn}.`,
 		details: { problems: length, path: damaged.path },
+	});
+}
+
+/** How to read behind what is lost: byte streams have offsets, record streams shards with sequence numbers. */
+async function behindLoss(
+	context: CommandContext,
+	store: StorePlace,
+	problems: RepairResult["found"],
+): Promise<string> {
+	const folders = problems.map(({ path }) => /(?:^|\/)streams\/(.+?\.stream)(?:\/|$)/.exec(path)?.[1]);
+	const named = new Set(
+		folders.map((folder) => folder && addressOfFolder(folder)).map((each) => each && formatAddress(each)),
+	);
+	const kinds = await kindsOf(context, store, named).catch(() => new Set<string>());
+	const ofBytes = "--from offset:N";
+	const ofRecords = "--shard S --from seq:N";
+	if (kinds.size !== 1) return `${ofBytes}, in record streams with ${ofRecords}`;
+	return kinds.has("records") ? ofRecords : ofBytes;
+}
+
+/** Kinds of the streams of these names. */
+async function kindsOf(
+	context: CommandContext,
+	store: StorePlace,
+	named: ReadonlySet<string | undefined>,
+): Promise<Set<string>> {
+	return await withStore(context, store, "read", async (open) => {
+		const kinds = new Set<string>();
+		for (const name of named) {
+			if (name === undefined) continue;
+			const found = (await open.list({ prefix: name })).find((each) => formatAddress(each) === name);
+			if (found !== undefined) kinds.add(found.kind);
+		}
+		return kinds;
 	});
 }
 
