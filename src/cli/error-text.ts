@@ -7,11 +7,29 @@ import { formatCount, formatTime } from "./units.ts";
 /** Details that are times, in milliseconds since 1970. */
 const timeKeys = new Set(["oldest", "newest"]);
 
+/** What commands meet at files that are no store's. */
+const systemCodes: Readonly<Record<string, "DISK_FULL" | "READ_ONLY">> = {
+	ENOSPC: "DISK_FULL",
+	EDQUOT: "DISK_FULL",
+	EACCES: "READ_ONLY",
+	EPERM: "READ_ONLY",
+	EROFS: "READ_ONLY",
+};
+
+/** An error of the operating system. */
+export function isSystemError(thrown: unknown): thrown is NodeJS.ErrnoException {
+	return thrown instanceof Error && "syscall" in thrown;
+}
+
 /** Makes an error of the table out of whatever was thrown. */
 export function asStreambedError(thrown: unknown): StreambedError {
 	if (StreambedError.is(thrown)) return thrown;
-	if (thrown instanceof Error && "syscall" in thrown) {
-		return fail("IO", thrown.message, { cause: thrown, details: { syscall: thrown.syscall } });
+	if (isSystemError(thrown)) {
+		const { code = "", message, syscall } = thrown;
+		const short = systemCodes[code] ?? "IO";
+		// The hint of the table is about stores.
+		const hint = short === "DISK_FULL" ? "Free some space there, or name a place on another disk." : undefined;
+		return fail(short, message, { cause: thrown, details: { syscall }, ...(hint === undefined ? {} : { hint }) });
 	}
 	const message = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown);
 	return fail("INTERNAL", message, {

@@ -4,7 +4,7 @@ import { systemClock } from "../core/clock.ts";
 import { exitCodes } from "../core/errors.ts";
 import { commands } from "./catalog.ts";
 import type { CliIo } from "./command.ts";
-import { asStreambedError, errorJson, errorText } from "./error-text.ts";
+import { asStreambedError, errorJson, errorText, isSystemError } from "./error-text.ts";
 import { Interruption } from "./interrupt.ts";
 import { ClosedPipe, Output } from "./output.ts";
 import { printable } from "./printable.ts";
@@ -57,7 +57,7 @@ async function dispatch(argv: readonly string[], io: CliIo, out: Output, signal:
 	try {
 		await spec.run({ io, global, address, out, signal }, args, options);
 	} catch (error) {
-		throw atTerminal(error, spec.name);
+		throw atTerminal(isSystemError(error) ? asStreambedError(error) : error, spec.name);
 	}
 }
 

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { commands } from "../../../src/cli/catalog.ts";
+import { asStreambedError } from "../../../src/cli/error-text.ts";
 import { main } from "../../../src/cli/main.ts";
 import { atTerminal } from "../../../src/cli/terminal-hints.ts";
 import { type ErrorCode, errorTable, StreambedError } from "../../../src/core/errors.ts";
@@ -75,6 +76,18 @@ describe("a hint of the command line", () => {
 			const error = new StreambedError("STREAMBED_READ_ONLY", "x", hint === undefined ? {} : { hint });
 			expect(atTerminal(error, "append")).toMatchObject({ hint: expect.stringMatching(/permissions/) as unknown });
 		}
+	});
+
+	it.each([
+		["ENOSPC", "DISK_FULL", /space/],
+		["EROFS", "READ_ONLY", /permissions/],
+		["EMFILE", "IO", /words/],
+	])("for the %s of a file that is no store's is that of %s", (code, short, words) => {
+		const error = asStreambedError(Object.assign(new Error(`${code}: words, mkdir`), { code, syscall: "mkdir" }));
+		expect(error.code).toBe(`STREAMBED_${short}`);
+		const { hint } = atTerminal(error, "export") as StreambedError;
+		expect(hint).toMatch(words);
+		expect(hint).not.toContain("streams/");
 	});
 
 	it("that a command gives itself stays", () => {
