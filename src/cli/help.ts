@@ -7,7 +7,7 @@ const globalLine = `Global: ${globalFlags.join("  ")}`;
 export function topHelp(specs: readonly CommandSpec[]): string {
 	return `Durable streams in a folder: append, follow and read back bytes and records.
 
-Usage: streambed <command> [options]
+Usage: streambed <command> [options]    Details: streambed <command> --help
 
 ${(["Data", "Streams", "Care"] as const).map((section) => sectionHelp(section, specs)).join("\n")}
 
@@ -18,7 +18,7 @@ Examples:
 
 A stream: scope/stream in --store, STREAMBED_STORE or ./data; or a path to it.
 ${globalLine}
-Run "streambed <command> --help" for details of a command.
+Any may end with 1 (I/O error), 5 (damage), 7 (not permitted), 130, 143 (signal)
 `;
 }
 

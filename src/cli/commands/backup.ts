@@ -26,7 +26,7 @@ export const backup: CommandSpec = {
 	],
 	exits: {
 		2: "wrong option, or the folder is not empty",
-		3: "no such store",
+		3: "no such store, or no folder to make the copy in",
 		5: "damage was found: copied as it is",
 		6: "not enough space",
 	},

@@ -16,7 +16,11 @@ export const checkpoint: CommandSpec = {
 	options: [],
 	later: [],
 	examples: ["streambed checkpoint", "streambed checkpoint cam/raw", "streambed checkpoint ./data --json"],
-	exits: { 2: "wrong name or option", 3: "no such store or stream", 6: "another process owns the store" },
+	exits: {
+		2: "wrong name or option",
+		3: "no such store or stream",
+		6: "another process owns the store, or the disk is full",
+	},
 	run,
 };
 

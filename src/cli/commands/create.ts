@@ -35,7 +35,7 @@ export const create: CommandSpec = {
 	exits: {
 		2: "wrong name or option",
 		4: "it exists, or exists with other settings",
-		6: "another process owns the store",
+		6: "another process owns the store, or the disk is full",
 	},
 	run,
 };

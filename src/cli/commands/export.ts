@@ -3,12 +3,14 @@ import { randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { open as openFile } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
-import { fail } from "../../core/errors.ts";
+import { fail, StreambedError } from "../../core/errors.ts";
 import { describe } from "../../core/options.ts";
 import type { RecordStream } from "../../index.ts";
 import { type BlockLayout, StreamStorageFS } from "../../stream-ops/index.ts";
 import { type CommandContext, type CommandSpec, type OptionValues, streamArgument, textOption } from "../command.ts";
+import { asStreambedError, isSystemError } from "../error-text.ts";
 import { withStream } from "../open-store.ts";
+import { countedRecords, partsTold } from "../parts-count.ts";
 import { Progress } from "../progress.ts";
 import { fieldOfRecord } from "../stream-ops-record.ts";
 import { formatBytes, formatCount, parseCount, parseSize } from "../units.ts";
@@ -38,6 +40,7 @@ export const exportStream: CommandSpec = {
 		3: "no such store or stream",
 		4: "there is something in the folder",
 		5: "stored records fail their checks",
+		6: "the disk of the folder is full",
 	},
 	run,
 };
@@ -58,22 +61,30 @@ async function run(context: CommandContext, args: readonly string[], options: Op
 	new StreamStorageFS(id, folder);
 	await withStream(context, address, "read", async ({ records }) => {
 		await records.open();
-		mkdirSync(dirname(folder), { recursive: true });
 		const made = `${folder}.export-${randomUUID().slice(0, 8)}`;
-		mkdirSync(made);
 		try {
-			await exportRecords(
-				context,
-				records,
-				new StreamStorageFS(id, made, plan.blockBytes, { layout: plan.layout, lock: false }),
-				plan,
-			);
+			mkdirSync(dirname(folder), { recursive: true });
+			mkdirSync(made);
+			const storage = new StreamStorageFS(id, made, plan.blockBytes, { layout: plan.layout, lock: false });
+			await exportRecords(context, records, storage, plan);
 			renameSync(made, folder);
+			await syncFolder(dirname(folder));
 		} catch (error) {
 			rmSync(made, { recursive: true, force: true });
-			throw error;
+			throw ofTarget(error, dir);
 		}
-		await syncFolder(dirname(folder));
+	});
+}
+
+/** The store is only read: what has no room, or may not be written, is the folder that was named. */
+function ofTarget(error: unknown, dir: string): unknown {
+	const ours = isSystemError(error) ? asStreambedError(error) : error;
+	if (!StreambedError.is(ours, "STREAMBED_DISK_FULL")) return ours;
+	const { code, message, details } = ours;
+	return new StreambedError(code, message, {
+		hint: `Free some space where ${dir} is to be, or name a folder on another disk. Nothing of it was left there.`,
+		details,
+		cause: error,
 	});
 }
 
@@ -119,6 +130,7 @@ async function exportRecords(
 	const { out, global, signal } = context;
 	const progress = new Progress(context, "export");
 	let count = 0;
+	let parts = 0;
 	let bytes = 0;
 	/** Which part has to come next, and parts that were left out. */
 	let next = 0;
@@ -136,10 +148,12 @@ async function exportRecords(
 					continue;
 				}
 				next = part?.last === false ? part.index + 1 : 0;
+				// A record in parts counts once, with its last one.
+				if (part !== undefined) parts++;
+				if (next === 0) count++;
 				fields.push(fieldOfRecord(record));
 			}
 			if (fields.length > 0) await storage.appendRecords(fields);
-			count += fields.length;
 			bytes += fields.reduce((sum, { length }) => sum + length, 0);
 			progress.update(bytes);
 		}
@@ -148,9 +162,12 @@ async function exportRecords(
 		await storage.closeForAppend();
 	}
 	const blocks = (await storage.getStorageBlocks()).length;
-	if (global.json) await out.json({ records: count, blocks, bytes, ...(left > 0 ? { incompleteParts: left } : {}) });
+	if (global.json) {
+		const more = left > 0 ? { incompleteParts: left } : {};
+		await out.json({ records: count, ...partsTold(parts), blocks, bytes, ...more });
+	}
 	out.say(
-		`exported ${formatCount(count)} ${count === 1 ? "record" : "records"} of ${stream.address} with ${formatBytes(bytes)} to ${formatCount(blocks)} ${blocks === 1 ? "block" : "blocks"}`,
+		`exported ${countedRecords(count, parts)} of ${stream.address} with ${formatBytes(bytes)} to ${formatCount(blocks)} ${blocks === 1 ? "block" : "blocks"}`,
 	);
 	if (left > 0) {
 		out.say(

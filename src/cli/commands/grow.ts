@@ -22,7 +22,8 @@ export const grow: CommandSpec = {
 	exits: {
 		2: "wrong name or option, or a byte stream",
 		3: "no such store or stream",
-		6: "another process owns the store",
+		4: "the stream is sealed",
+		6: "another process owns the store, or the disk is full",
 	},
 	run,
 };

@@ -10,6 +10,7 @@ import { type CommandContext, type CommandSpec, type OptionValues, streamArgumen
 import { asStreambedError } from "../error-text.ts";
 import { makeMissing, withStream } from "../open-store.ts";
 import { type CopiedRecord, PartsCopy } from "../parts-copy.ts";
+import { countedRecords, partsTold } from "../parts-count.ts";
 import { Progress } from "../progress.ts";
 import { type StreamOpsStream, streamsIn } from "../stream-ops-folders.ts";
 import { recordOfField } from "../stream-ops-record.ts";
@@ -43,8 +44,10 @@ export const importStream: CommandSpec = {
 	exits: {
 		2: "wrong name or option, a record of more than 8 MiB, or a byte stream",
 		3: "no such folder",
+		4: "the stream is sealed, or --from lies beyond the folder's end",
 		5: "a block is damaged; the records before it are stored",
 		6: "another process owns the store, or the disk is full",
+		8: "it is unknown whether a record was stored",
 	},
 	run,
 };
@@ -61,6 +64,7 @@ async function run(context: CommandContext, args: readonly string[], options: Op
 	const storage = new StreamStorageFS(source.id, source.folder, undefined, { create: false });
 	// A folder that cannot be read makes no stream.
 	await storage.open();
+	requireWithin(plan.from, storage.nextRecordOffset, dir);
 	await withStream(context, address, "create", async (open) => {
 		await makeMissing(context, open, "records");
 		if (plan.shard !== undefined) requireShard(plan.shard, (await open.records.info()).shards.length);
@@ -71,6 +75,15 @@ async function run(context: CommandContext, args: readonly string[], options: Op
 interface ImportPlan {
 	readonly from: number;
 	readonly shard: number | undefined;
+}
+
+/** Going on at the end is going on with nothing; beyond it lies no record. @throws OUT_OF_RANGE */
+function requireWithin(from: number, end: number, dir: string): void {
+	if (from <= end) return;
+	throw fail("OUT_OF_RANGE", `offset ${from} lies beyond the end of ${dir} at ${end}`, {
+		hint: `Nothing was imported. --from may be at most ${end}, which takes nothing.`,
+		details: { tail: end },
+	});
 }
 
 /** The stream in a folder. @throws NOT_FOUND, INVALID_OPTION */
@@ -102,7 +115,10 @@ function sourceOf(dir: string, cwd: string): StreamOpsStream {
 
 /** Where an import is: what precedes `next` is stored. */
 interface Imported {
+	/** Those in parts count once. */
 	records: number;
+	/** Of records in parts. */
+	partCount: number;
 	bytes: number;
 	/** Offset of the first record that is not stored. */
 	next: number;
@@ -121,7 +137,7 @@ async function importRecords(
 	const blocks = (await storage.getStorageBlocks()).filter(({ path }) => existsSync(path));
 	const total = blocks.reduce((sum, { fileLength }) => sum + fileLength, 0);
 	const progress = new Progress(context, "import", total);
-	const done: Imported = { records: 0, bytes: 0, next: plan.from, missing: 0, parts: [] };
+	const done: Imported = { records: 0, partCount: 0, bytes: 0, next: plan.from, missing: 0, parts: [] };
 	const records = storage.records({ from: plan.from, signal });
 	const copy = new PartsCopy(stream);
 	try {
@@ -134,7 +150,7 @@ async function importRecords(
 		copy.requireWhole();
 	} catch (thrown) {
 		const error = asStreambedError(thrown);
-		const only = done.records === 0 ? "nothing" : `only ${formatCount(done.records)} records`;
+		const only = done.records === 0 ? "nothing" : `only ${countedRecords(done.records, done.partCount)}`;
 		out.say(`imported ${only} to ${stream.address}; to go on: --from ${done.next}`);
 		const details = { ...error.details, acknowledgedRecords: done.records, nextOffset: done.next };
 		throw new StreambedError(error.code, error.message, { hint: error.hint, details, cause: error });
@@ -144,11 +160,11 @@ async function importRecords(
 	}
 	const { tornTail } = records;
 	if (global.json) {
-		const told = { records: done.records, blocks: blocks.length, bytes: done.bytes };
+		const told = { records: done.records, ...partsTold(done.partCount), blocks: blocks.length, bytes: done.bytes };
 		await out.json(tornTail === null ? told : { ...told, tornTail });
 	}
 	out.say(
-		`imported ${formatCount(done.records)} ${done.records === 1 ? "record" : "records"} with ${formatBytes(done.bytes)} of ${formatCount(blocks.length)} ${blocks.length === 1 ? "block" : "blocks"} to ${stream.address}`,
+		`imported ${countedRecords(done.records, done.partCount)} with ${formatBytes(done.bytes)} of ${formatCount(blocks.length)} ${blocks.length === 1 ? "block" : "blocks"} to ${stream.address}`,
 	);
 	if (done.missing > 0) {
 		out.say(`note: ${formatCount(done.missing)} offsets have no record: what follows them has other numbers here`);
@@ -214,10 +230,12 @@ async function append(
 		const place = fields.length === 1 ? `the record of offset ${offset}` : `records from offset ${offset} on`;
 		throw new StreambedError(code, `${place}: ${message}`, { hint, details, cause: thrown });
 	}
-	for (const { offset, bytes } of [...done.parts.splice(0), ...fields]) {
+	const stored = [...done.parts.splice(0), ...fields];
+	for (const { offset, bytes } of stored) {
 		done.missing += offset - done.next;
 		done.next = offset + 1;
 		done.bytes += bytes.length;
-		done.records++;
 	}
+	done.records += records.length;
+	if (first?.part !== undefined) done.partCount += stored.length;
 }

@@ -17,7 +17,7 @@ export const seal: CommandSpec = {
 		2: "wrong name or option",
 		3: "no such store or stream",
 		4: "a prepared write holds it",
-		6: "another process owns the store",
+		6: "another process owns the store, or the disk is full",
 	},
 	run,
 };

@@ -37,7 +37,7 @@ export const truncate: CommandSpec = {
 		2: "wrong name, option or location",
 		3: "no such store or stream",
 		4: "the position lies beyond the tail",
-		6: "another process owns the store",
+		6: "another process owns the store, or the disk is full",
 	},
 	run,
 };

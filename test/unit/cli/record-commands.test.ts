@@ -236,9 +236,15 @@ describe("records in parts", () => {
 	});
 
 	it("are exported to Stream Ops and imported again, with all that they have", async () => {
-		expect((await run(["export", "a/from", "out/s", "--format", "stream-ops"])).code).toBe(0);
+		const given = await run(["export", "a/from", "out/s", "--format", "stream-ops", "--json"]);
 		const done = await run(["import", "stream-ops", "out/s", "a/in", "--json"]);
-		expect([done.code, JSON.parse(done.out)]).toMatchObject([0, { records: 2 + 18 + 4 + 7 }]);
+		for (const { code, out, err } of [given, done]) {
+			expect([code, JSON.parse(out)]).toMatchObject([
+				0,
+				{ records: (await contents("from")).length, parts: 2 + 18 + 4 },
+			]);
+			expect(err).toContain(`ed ${(await contents("from")).length} records (large ones in 24 parts) `);
+		}
 		const plain = (found: object[]): string[] => found.map((each) => JSON.stringify({ ...each, shard: 0 })).toSorted();
 		expect(plain(await contents("in"))).toEqual(plain(await contents("from")));
 	});

@@ -1,10 +1,14 @@
 /** `import stream-ops` and `export --format stream-ops` in this process, on what Java wrote and on records of all kinds. */
 import { createHash } from "node:crypto";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { exportStream } from "../../../src/cli/commands/export.ts";
+import { grow } from "../../../src/cli/commands/grow.ts";
+import { importStream } from "../../../src/cli/commands/import.ts";
 import { main } from "../../../src/cli/main.ts";
+import { fail } from "../../../src/core/errors.ts";
 import { open, type RecordInput, type Store } from "../../../src/index.ts";
 import { StreamStorageFS } from "../../../src/stream-ops/index.ts";
 import { encode, wrap } from "../../../src/stream-ops/rion/index.ts";
@@ -23,7 +27,12 @@ interface Result {
 	readonly code: number;
 	readonly lines: readonly Record<string, unknown>[];
 	readonly err: string;
-	readonly error: { readonly code: string; readonly message: string; readonly details: Record<string, unknown> };
+	readonly error: {
+		readonly code: string;
+		readonly message: string;
+		readonly hint: string;
+		readonly details: Record<string, unknown>;
+	};
 }
 
 async function cli(...args: readonly string[]): Promise<Result> {
@@ -38,7 +47,7 @@ async function cli(...args: readonly string[]): Promise<Result> {
 		code,
 		err,
 		lines: lines.map((line) => JSON.parse(line)),
-		error: last.startsWith("{") ? JSON.parse(last).error : { code: "", message: "", details: {} },
+		error: last.startsWith("{") ? JSON.parse(last).error : { code: "", message: "", hint: "", details: {} },
 	};
 }
 
@@ -123,6 +132,34 @@ describe("streams of Stream Ops for Java", () => {
 		expect(await values("in")).toEqual(["2101", "2102", "2104"]);
 	});
 
+	it("are not there beyond their end: nothing is made, and the end is told", async () => {
+		await using storage = new StreamStorageFS("s", join(cwd, "s"));
+		await storage.openForAppend();
+		for (const value of [1, 2]) await storage.append(encode(value));
+		await storage.closeForAppend();
+		const failed = await cli("import", "stream-ops", "s", "a/in", "--from", "3");
+		expect([failed.code, failed.error]).toMatchObject([4, { code: "STREAMBED_OUT_OF_RANGE", details: { tail: 2 } }]);
+		expect(failed.error.message).toBe("offset 3 lies beyond the end of s at 2");
+		expect(existsSync(join(cwd, "data"))).toBe(false);
+		expect(await cli("import", "stream-ops", "s", "a/in", "--from", "2")).toMatchObject({
+			code: 0,
+			lines: [{ records: 0 }],
+		});
+	});
+
+	it("are not imported to a sealed stream: 4, as the help says", async () => {
+		await using storage = new StreamStorageFS("s", join(cwd, "s"));
+		await storage.openForAppend();
+		await storage.append(encode(1));
+		await storage.closeForAppend();
+		await withStore(async (store) => (await store.scope("a").create("in", { kind: "records" })).seal());
+		const failed = await cli("import", "stream-ops", "s", "a/in");
+		expect([failed.code, failed.error.code]).toEqual([4, "STREAMBED_SEALED"]);
+		expect(importStream.exits).toHaveProperty("4", expect.stringContaining("sealed"));
+		expect((await cli("grow", "a/in", "--shards", "2")).code).toBe(4);
+		expect(grow.exits).toHaveProperty("4", expect.stringContaining("sealed"));
+	});
+
 	it("are imported up to a block that is damaged, which is told", async () => {
 		await using storage = new StreamStorageFS("s", join(cwd, "s"), 10);
 		await storage.openForAppend();
@@ -201,6 +238,23 @@ describe("records of all kinds", () => {
 			await cli("import", "stream-ops", "out/all", "a/routed");
 			expect(byKey(await contents("routed"))).toEqual(byKey(await contents("from")));
 			expect(await contents("routed", 4)).not.toEqual([]);
+		},
+	);
+
+	it.each(["appendRecords", "openForAppend"] as const)(
+		"leave nothing behind on a disk that is full at %s",
+		async (step) => {
+			await withStore(async (store) => {
+				const stream = await store.scope("a").create("from", { kind: "records" });
+				await stream.append({ value: encode(1) });
+			});
+			const full = vi.spyOn(StreamStorageFS.prototype, step).mockRejectedValue(fail("DISK_FULL", "no space is left"));
+			const failed = await cli("export", "a/from", "out/s", "--format", "stream-ops").finally(() => full.mockRestore());
+			expect([failed.code, failed.error.code]).toEqual([6, "STREAMBED_DISK_FULL"]);
+			expect(failed.error.hint).toContain("out/s");
+			expect(failed.error.hint).not.toContain("streams/");
+			expect(exportStream.exits).toHaveProperty("6");
+			expect(readdirSync(join(cwd, "out"))).toEqual([]);
 		},
 	);
 
