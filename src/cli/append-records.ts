@@ -215,7 +215,7 @@ export interface NumberedLine {
 	readonly number: number;
 }
 
-/** The lines of an input. @throws TOO_LARGE, naming the line */
+/** The lines of an input, counted over all of its files; the end of a file ends its last line. @throws TOO_LARGE, naming the line */
 export async function* numberedLines(
 	input: Input,
 	plan: RecordPlan,
@@ -223,9 +223,11 @@ export async function* numberedLines(
 ): AsyncGenerator<NumberedLine> {
 	const longest = defaultLimits.appendBytes * (plan.file === undefined ? 1 : jsonFactor);
 	let number = 0;
-	for await (const line of splitLines(input.chunks(readBytes, signal), longest)) {
-		number++;
-		yield { line, number };
+	for (const file of input.files) {
+		for await (const line of splitLines(file.chunks(readBytes, signal), longest, number + 1)) {
+			number++;
+			yield { line, number };
+		}
 	}
 }
 

@@ -21,6 +21,14 @@ export interface Input {
 	readonly isTyped: boolean;
 	/** Reads everything; no chunk is larger than `chunkBytes`. Ends with ABORTED when `signal` is aborted. */
 	chunks(chunkBytes: number, signal: AbortSignal): AsyncGenerator<Uint8Array>;
+	/** The same for each file by itself, where the end of one matters; to be read in order. */
+	readonly files: readonly InputFile[];
+}
+
+/** One file of an input, or standard input. */
+export interface InputFile {
+	/** As {@link Input.chunks}. */
+	chunks(chunkBytes: number, signal: AbortSignal): AsyncGenerator<Uint8Array>;
 }
 
 interface Source {
@@ -42,6 +50,7 @@ export function openInput(files: readonly string[], io: CliIo): Input {
 		totalBytes: Number.isNaN(total) ? undefined : total,
 		isTyped: names.includes("-") && io.stdin.isTTY === true,
 		chunks: (chunkBytes, signal) => readAll(sources, chunkBytes, signal),
+		files: sources.map((source) => ({ chunks: (chunkBytes, signal) => readAll([source], chunkBytes, signal) })),
 	};
 }
 

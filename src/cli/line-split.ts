@@ -4,11 +4,18 @@ import { fail } from "../core/errors.ts";
 const LF = 0x0a;
 const CR = 0x0d;
 
-/** Lines without their LF or CRLF; the last one need not end with one. @throws TOO_LARGE, naming the line */
-export async function* splitLines(chunks: AsyncIterable<Uint8Array>, maxBytes: number): AsyncGenerator<Uint8Array> {
+/**
+ * Lines without their LF or CRLF; the last one need not end with one. `firstLine` is the number of the first one.
+ * @throws TOO_LARGE, naming the line
+ */
+export async function* splitLines(
+	chunks: AsyncIterable<Uint8Array>,
+	maxBytes: number,
+	firstLine = 1,
+): AsyncGenerator<Uint8Array> {
 	let pieces: Uint8Array[] = [];
 	let held = 0;
-	let line = 1;
+	let line = firstLine;
 	for await (const chunk of chunks) {
 		let from = 0;
 		for (let at = chunk.indexOf(LF); at >= 0; at = chunk.indexOf(LF, from)) {

@@ -39,7 +39,7 @@ export const append: CommandSpec = {
 		{ flags: "--atomic", help: "all of the input at one stroke, or nothing" },
 		{ flags: "--prepare", help: "the same, seen after: streambed txn commit" },
 		{ flags: "--no-create", help: "fail if the stream is missing" },
-		{ flags: "--lines", help: "each line is a record of a record stream" },
+		{ flags: "--lines", help: "each line is a record; a file's end ends its line" },
 		{ flags: "--key <key>", help: "with --lines: the key of all of them" },
 		{ flags: "--key-field <field>", help: "with --lines: the key is this field of their JSON" },
 		{ flags: "--shard <n>", help: "with --lines: the shard of all of them" },

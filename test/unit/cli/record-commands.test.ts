@@ -159,7 +159,45 @@ describe("of record streams", () => {
 		expect(failed.error.message).toMatch(message);
 		expect(failed.error.message.length).toBeLessThan(300);
 		expect(await tails()).toEqual(before);
-		expect((await cli(["list"])).lines).toHaveLength(2);
+		expect((await cli(["list", "a"])).lines).toHaveLength(2);
+	});
+});
+
+describe("lines of several files", () => {
+	beforeAll(() => {
+		for (const [name, text] of [
+			["1.txt", "one"],
+			["2.txt", "two\r\nthree"],
+			["empty.txt", ""],
+			["4.txt", "four\n"],
+			["5.txt", `five\n${"x".repeat(9_000_000)}`],
+		] as const) {
+			writeFileSync(join(cwd, name), text);
+		}
+	});
+
+	async function values(name: string): Promise<string[]> {
+		await using store = await open(`file:${join(cwd, "data")}`, { mode: "read" });
+		const found: string[] = [];
+		for await (const { value } of store.scope("lines").stream(name, { kind: "records" }).read()) {
+			found.push(Buffer.from(value).toString());
+		}
+		return found;
+	}
+
+	it.each(["--acks", "--atomic"])("end with their file, also without an end of their own: %s", async (option) => {
+		const name = `of-files${option}`;
+		const files = ["1.txt", "2.txt", "empty.txt", "-", "4.txt"];
+		await cli(["create", `lines/${name}`, "--kind", "records"]);
+		expect((await cli(["append", `lines/${name}`, ...files, "--lines", option], "typed")).code).toBe(0);
+		expect(await values(name)).toEqual(["one", "two", "three", "typed", "four"]);
+	});
+
+	it("are counted over all of them", async () => {
+		await cli(["create", "lines/counted", "--kind", "records"]);
+		const failed = await cli(["append", "lines/counted", "1.txt", "2.txt", "5.txt", "--lines"]);
+		expect([failed.code, failed.error]).toMatchObject([2, { details: { line: 5, acknowledgedRecords: 4 } }]);
+		expect(failed.error.message).toMatch(/^line 5 of the input/);
 	});
 });
 
