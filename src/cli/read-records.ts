@@ -112,17 +112,28 @@ class ValueLines {
 	}
 }
 
-/** Why there is nothing more behind these positions. */
+/** Why there is nothing more behind these positions: it depends on the place that was asked for, not on what came meanwhile. */
 async function outcomeAt(
 	stream: RecordStream,
-	{ to, toCut, follow }: RecordReadPlan,
+	plan: RecordReadPlan,
 	only: number | undefined,
 	positions: readonly number[],
 ): Promise<"tail" | "sealed" | "limit"> {
+	if (endReached(plan, only, positions)) return "limit";
 	const { sealed, shards } = await stream.info();
 	const read = only === undefined ? shards : shards.slice(only, only + 1);
-	const bounded = to !== undefined || toCut !== undefined;
-	if (read.some(({ tail }, index) => (positions[index] ?? 0) < tail)) return bounded ? "limit" : "tail";
-	if (sealed) return "sealed";
-	return follow ? "limit" : "tail";
+	return sealed && read.every(({ tail }, index) => (positions[index] ?? 0) >= tail) ? "sealed" : "tail";
+}
+
+/** Tells whether a place to end at was asked for and is reached, in all shards. */
+function endReached({ to, toCut }: RecordReadPlan, only: number | undefined, positions: readonly number[]): boolean {
+	if (toCut !== undefined) {
+		const cut = parseCut(toCut, "--to-cut");
+		// A cut of all shards has that of the only one in its place; shards that it does not know are left out.
+		const ends = only === undefined || cut.shard !== undefined ? cut.positions : cut.positions.slice(only, only + 1);
+		return ends.every((end, index) => (positions[index] ?? 0) >= end);
+	}
+	if (to === undefined) return false;
+	// Only a sequence may lie beyond the tail, and it is one of a single shard.
+	return typeof to === "string" || !("sequence" in to) || (positions[0] ?? 0) >= to.sequence;
 }

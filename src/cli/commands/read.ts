@@ -99,6 +99,11 @@ async function run(context: CommandContext, [address = ""]: readonly string[], o
 function planOf(context: CommandContext, options: OptionValues): Plan {
 	const now = context.io.clock.now();
 	const [from, to, limit, timeout] = ["from", "to", "limit", "timeout"].map((name) => textOption(options, name));
+	if (timeout !== undefined && options.follow !== true) {
+		throw fail("INVALID_OPTION", "--timeout is for --follow: without it nothing is waited for", {
+			details: { option: "--timeout" },
+		});
+	}
 	return {
 		from: from === undefined ? "head" : parseLocation(from, "--from", now),
 		to: to === undefined ? undefined : parseLocation(to, "--to", now),
@@ -207,10 +212,10 @@ async function unlessIdle<T>(idle: IdleTimer, context: CommandContext, data: Pro
 	}
 }
 
-/** Why there is nothing more at `position`. */
-async function outcomeAt(stream: ByteStream, plan: Plan, position: number): Promise<Outcome> {
+/** Why there is nothing more at `position`: it depends on the place that was asked for, not on what came meanwhile. */
+async function outcomeAt(stream: ByteStream, { to }: Plan, position: number): Promise<Outcome> {
+	// Only an offset may lie beyond the tail; any other place was there when the reading began.
+	if (to !== undefined && (typeof to === "string" || !("offset" in to) || position >= to.offset)) return "limit";
 	const { sealed, shards } = await stream.info();
-	if (position < (shards[0]?.tail ?? 0)) return plan.to === undefined ? "tail" : "limit";
-	if (sealed) return "sealed";
-	return plan.follow ? "limit" : "tail";
+	return sealed && position >= (shards[0]?.tail ?? 0) ? "sealed" : "tail";
 }
