@@ -13,6 +13,7 @@ export class Acknowledgements<A extends Pick<Appended, "from" | "to" | "duplicat
 	#appends = 0;
 	#duplicates = 0;
 	#bytes = 0;
+	#fresh = 0;
 	#from: number | undefined;
 	#to: number | undefined;
 
@@ -35,6 +36,11 @@ export class Acknowledgements<A extends Pick<Appended, "from" | "to" | "duplicat
 	/** Durable bytes of the input. */
 	get bytes(): number {
 		return this.#bytes;
+	}
+
+	/** Those of them that had not been stored before. */
+	get freshBytes(): number {
+		return this.#fresh;
 	}
 
 	/** Position of the first durable byte, if there is one. */
@@ -83,6 +89,7 @@ export class Acknowledgements<A extends Pick<Appended, "from" | "to" | "duplicat
 		this.#waiting--;
 		this.#appends++;
 		if (duplicate) this.#duplicates++;
+		else this.#fresh += bytes;
 		this.#bytes += bytes;
 		// A duplicate of long ago has no positions.
 		if (!Number.isNaN(to)) {

@@ -34,9 +34,24 @@ describe("append --producer", () => {
 		const first = await run("append ./data/a/b --chunk 100KB --producer cam:1:0", input);
 		expect([first.code, first.err]).toEqual([0, "created a/b in data\nappended 244 KiB to a/b, tail 250,000\n"]);
 		const again = await run("append ./data/a/b --chunk 100KB --producer cam:1:0 --json", input);
-		expect(again.lines()).toEqual([{ scope: "a", stream: "b", appends: 3, duplicates: 3, from: 0, to: 250_000 }]);
-		expect(again.err).toContain("; 3 of 3 chunks had been stored before");
+		const told = { scope: "a", stream: "b", from: 0 };
+		expect(again.lines()).toEqual([{ ...told, appends: 3, duplicates: 3, bytes: 0, to: 250_000 }]);
+		expect(again.err).toBe("appended nothing to a/b: 3 of 3 chunks had been stored before, tail 250,000\n");
+		const more = await run("append ./data/a/b --chunk 100KB --producer cam:1:2 --json", input.subarray(200_000));
+		expect(more.lines()).toMatchObject([{ appends: 1, duplicates: 1, bytes: 0 }]);
 		expect((await stored()).equals(input)).toBe(true);
+	});
+
+	it("tells as appended only what it has stored itself", async () => {
+		await run("append ./data/a/b --chunk 4B --producer cam:1:0", "01234567");
+		const again = await run("append ./data/a/b --chunk 4B --producer cam:1:0 --json", "0123456789");
+		expect(again.lines()).toMatchObject([{ appends: 3, duplicates: 2, bytes: 2, from: 0, to: 10 }]);
+		expect(again.err).toBe("appended 2 B to a/b, tail 10; 2 of 3 chunks had been stored before\n");
+		const failed = await run("append ./data/a/b --chunk 4B --producer cam:1:1", "456789ab");
+		expect(failed.code).toBe(2);
+		expect(failed.err).toMatch(
+			/^appended nothing of the input to a\/b, up to 8; 1 of 1 chunks had been stored before\n/,
+		);
 	});
 
 	it("goes on where a killed process was, and stores each byte once", async () => {

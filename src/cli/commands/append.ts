@@ -26,18 +26,18 @@ export const append: CommandSpec = {
 	section: "Data",
 	summary: "Append files or stdin",
 	purpose:
-		"Append files, or standard input, to a stream; a missing one is made.\nInput is stored while it is read, in chunks, each as a whole or not at all.\nWith --producer it can be given again after a failure: no chunk is stored twice.",
+		"Append files, or standard input, to a stream; a missing one is made.\nInput is stored while it is read, in chunks, each as a whole or not at all.\nBytes with --producer can be given again after a failure: a chunk whose number\nwas stored before is not stored again. What it holds is not compared.",
 	args: [streamArgument, { term: "[file...]", help: "appended in order; - or none: standard input" }],
 	options: [
-		{ flags: "--chunk <size>", help: "largest append, 1B to 8MiB (default 64KiB)" },
-		{ flags: "--expect <n>", help: "offset that the tail must have at the first chunk" },
+		{ flags: "--chunk <size>", help: "of bytes: largest append, to 8MiB (default 64KiB)" },
+		{ flags: "--expect <n>", help: "of bytes: offset of the tail at the first chunk" },
 		{
 			flags: "--producer <id:epoch:seq>",
-			help: "number of the first chunk; chunks are exact then",
+			help: "of bytes: number of the first chunk; exact chunks",
 		},
 		{ flags: "--acks", help: "print a line of JSON for each durable append" },
 		{ flags: "--atomic", help: "all of the input at one stroke, or nothing" },
-		{ flags: "--prepare", help: "the same, seen after: streambed txn commit" },
+		{ flags: "--prepare", help: "of bytes: the same, seen after: txn commit" },
 		{ flags: "--no-create", help: "fail if the stream is missing" },
 		{ flags: "--lines", help: "each line is a record; a file's end ends its line" },
 		{ flags: "--key <key>", help: "with --lines: the key of all of them" },
@@ -107,6 +107,7 @@ interface Done {
 	readonly appends: number;
 	/** Appends among them that had been stored before. */
 	readonly duplicates: number;
+	/** Bytes of the others. */
 	readonly bytes: number;
 	readonly from: number | undefined;
 	readonly to: number | undefined;
@@ -146,15 +147,17 @@ async function appendAll(context: CommandContext, open: OpenStream, input: Input
 		if (plan.acks) await context.out.flush();
 	} catch (error) {
 		progress.stop();
-		const { bytes, to } = acknowledged;
+		const { freshBytes, to } = acknowledged;
 		if (to !== undefined && !plan.acks) {
-			context.out.say(`appended only ${formatBytes(bytes)} of the input to ${open.name}, up to ${formatCount(to)}`);
+			const what = freshBytes === 0 ? "nothing" : `only ${formatBytes(freshBytes)}`;
+			const before = storedBefore(acknowledged, "; ");
+			context.out.say(`appended ${what} of the input to ${open.name}, up to ${formatCount(to)}${before}`);
 		}
 		throw withPosition(error, acknowledged);
 	}
 	progress.stop();
-	const { appends, duplicates, bytes, from, to } = acknowledged;
-	return { appends, duplicates, bytes, from, to, elapsedMs: progress.elapsedMs };
+	const { appends, duplicates, freshBytes, from, to } = acknowledged;
+	return { appends, duplicates, bytes: freshBytes, from, to, elapsedMs: progress.elapsedMs };
 }
 
 /**
@@ -243,11 +246,20 @@ async function summarize(
 	const { tail } = (await stream.info()).shards[0] ?? { tail: 0 };
 	const { appends, duplicates, from = tail, to = tail } = done;
 	if (context.global.json) {
-		const counted = plan.producer === undefined ? {} : { duplicates };
+		const counted = plan.producer === undefined ? {} : { duplicates, bytes: done.bytes };
 		await context.out.json({ scope: place.scope, stream: place.stream, appends, ...counted, from, to });
 	}
 	const time = done.elapsedMs >= 500 ? ` in ${formatSeconds(done.elapsedMs)}` : "";
-	const before =
-		duplicates === 0 ? "" : `; ${formatCount(duplicates)} of ${formatCount(appends)} chunks had been stored before`;
-	context.out.say(`appended ${formatBytes(done.bytes)} to ${name}${time}, tail ${formatCount(to)}${before}`);
+	if (duplicates > 0 && duplicates === appends) {
+		context.out.say(`appended nothing to ${name}${storedBefore(done, ": ")}, tail ${formatCount(tail)}`);
+		return;
+	}
+	const what = `appended ${formatBytes(done.bytes)} to ${name}${time}`;
+	context.out.say(`${what}, tail ${formatCount(to)}${storedBefore(done, "; ")}`);
+}
+
+/** `; 2 of 3 chunks had been stored before`; nothing if none was. */
+function storedBefore({ appends, duplicates }: Pick<Done, "appends" | "duplicates">, separator: string): string {
+	if (duplicates === 0) return "";
+	return `${separator}${formatCount(duplicates)} of ${formatCount(appends)} chunks had been stored before`;
 }
