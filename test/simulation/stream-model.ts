@@ -339,6 +339,7 @@ export class StreamModel {
 	#place(first: number, found: Uint8Array, tail: number): void {
 		let from = first;
 		let content = found;
+		const known = this.tail;
 		if (from > this.tail) {
 			const cut = this.#cutWrite(from, content);
 			if (cut !== undefined) {
@@ -352,7 +353,8 @@ export class StreamModel {
 			if (cut !== undefined) this.#keep(cut);
 		}
 		if (from === tail) return this.#join();
-		const order = this.#match(content, from, 0, [...this.#open.values()]);
+		const open = [...this.#open.values()];
+		const order = this.#match(content, from, 0, open) ?? this.#match(content, from, 0, behind(open, from - known));
 		if (order === undefined) {
 			this.fail(`the bytes from ${from} to ${tail} are no sequence of whole appends that were handed over`);
 		}
@@ -416,4 +418,14 @@ export class StreamModel {
 		}
 		return undefined;
 	}
+}
+
+/** Appends without an answer that may come behind so many bytes which were dropped unseen: the first ones may have been those. */
+function behind(open: readonly Attempt[], dropped: number): readonly Attempt[] {
+	let left = dropped;
+	return open.filter(({ bytes, expect }) => {
+		if (expect !== undefined || bytes > left) return true;
+		left -= bytes;
+		return false;
+	});
 }
