@@ -9,7 +9,8 @@ export function measurementsSection(result: MeasurementsResult): string {
 	return `<section aria-labelledby="measurements">
 <h2 id="measurements">The measurements</h2>
 <p>${formatCount(records, "line")} of a file became records on shards, in ${writeSeconds.toFixed(2)} s, while the stream grew from
-${grownFrom} to ${shards.length} shards. Each of ${formatCount(keys, "sensor")} is a key. Dark is what a shard held when the stream grew, light what came later.
+${grownFrom} to ${shards.length} shards. Each of ${formatCount(keys, "sensor")} is a key.
+<span class="swatch tone1" aria-hidden="true"></span> The first part of a bar is what a shard held when the stream grew, <span class="swatch tone1 later" aria-hidden="true"></span> the rest came later.
 Followed live: ${verdict(followed.inOrder)}. Read back: ${verdict(readBack.inOrder)}.</p>
 <div class="scroll" tabindex="0" role="region" aria-labelledby="measurements">
 <table>
@@ -39,4 +40,5 @@ export const measurementsStyle = `
 .wide { width: 60%; }
 .bar { display: flex; height: 1.1rem; overflow: hidden; border-radius: .25rem; background: var(--line); }
 .later { opacity: .5; }
+.swatch { display: inline-block; width: 1em; height: .8em; border-radius: .2em; }
 `;
