@@ -1,10 +1,16 @@
-/** Syncs of many files and folders. */
+/** The same work for many files or folders, a few at a time. */
 
-/** So many at the same time: libuv has four threads, and reads must not starve. */
+/** So many at the same time where others read meanwhile: libuv has four threads, and reads must not starve. */
 const AT_ONCE = 2;
+/** So many while a store is being opened: nobody else is there. */
+export const AT_ONCE_ALONE = 4;
 
-/** Does the work for all items, two at a time; the first failure is told once nothing is under way any more. */
-export async function inParallel<T>(items: Iterable<T>, work: (item: T) => Promise<void>): Promise<void> {
+/** Does the work for all items, `atOnce` at a time; the first failure is told once nothing is under way any more. */
+export async function inParallel<T>(
+	items: Iterable<T>,
+	work: (item: T) => Promise<void>,
+	atOnce: number = AT_ONCE,
+): Promise<void> {
 	const rest = items[Symbol.iterator]();
 	let failed = false;
 	const worker = async (): Promise<void> => {
@@ -17,6 +23,6 @@ export async function inParallel<T>(items: Iterable<T>, work: (item: T) => Promi
 			}
 		}
 	};
-	const outcomes = await Promise.allSettled(Array.from({ length: AT_ONCE }, worker));
+	const outcomes = await Promise.allSettled(Array.from({ length: atOnce }, worker));
 	for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
 }

@@ -7,6 +7,7 @@
  */
 import { join } from "node:path/posix";
 import type { Disk, DiskFile } from "../../disk/disk.ts";
+import { inParallel } from "../files/in-parallel.ts";
 import type { Checkpoint } from "../format/checkpoint-file.ts";
 import { checksum } from "../format/checksum.ts";
 import { corrupt } from "../format/corruption.ts";
@@ -47,6 +48,13 @@ interface OpenRing {
 	readonly bytes: number;
 	/** The stretch that the walk has found rounds in. */
 	walked: { from: number; to: number } | undefined;
+}
+
+/** A stretch of a ring file that is looked at by one read. */
+interface Window {
+	readonly ring: OpenRing;
+	readonly from: number;
+	readonly to: number;
 }
 
 /** The journal of a store, open for reading. Its owner closes it. */
@@ -115,7 +123,11 @@ export class JournalWalk {
 				this.#previous = round.header.crc;
 				this.#place = { file: round.header.file, offset: round.header.offset + round.bytes.length };
 				const proven = await this.#goesOn();
-				if (!proven) await this.#checkEnd();
+				if (!proven) {
+					// What is known of the rounds before is written while the end is looked at.
+					release().catch(() => {});
+					await this.#checkEnd();
+				}
 				yield { ...round, proven };
 			}
 		} finally {
@@ -213,25 +225,27 @@ export class JournalWalk {
 	async #checkEnd(): Promise<void> {
 		if (this.#start.unsynced || this.#endChecked === this.expected) return;
 		this.#endChecked = this.expected;
-		const window = Buffer.allocUnsafeSlow(WINDOW_BYTES);
+		const windows: Window[] = [];
 		for (const ring of this.#files) {
 			const { from, to } = ring.walked ?? { from: ring.bytes, to: ring.bytes };
-			await this.#checkStretch(ring, ROUND_ALIGN, from, window);
-			await this.#checkStretch(ring, to, ring.bytes, window);
+			windows.push(...split(ring, ROUND_ALIGN, from), ...split(ring, to, ring.bytes));
 		}
+		const free: Buffer[] = [];
+		await inParallel(windows, async (window) => {
+			const memory = free.pop() ?? Buffer.allocUnsafeSlow(WINDOW_BYTES);
+			await this.#checkWindow(window, memory);
+			free.push(memory);
+		});
 	}
 
-	async #checkStretch(ring: OpenRing, from: number, to: number, memory: Buffer): Promise<void> {
-		for (let at = from; at < to; at += memory.length) {
-			const window = memory.subarray(0, Math.min(memory.length, to - at));
-			const got = await ring.file.read(window, at);
-			for (let offset = 0; offset + ROUND_HEADER_BYTES <= got; offset += ROUND_ALIGN) {
-				const header = readRoundHeader(window, offset);
-				if (header === undefined || !this.#isLater(header)) continue;
-				if ((await this.#provenHeader(ring, at + offset)) === undefined) continue;
-				const what = `round ${this.expected} of the journal is damaged, round ${header.number} follows it`;
-				throw corrupt({ ...this.place, what });
-			}
+	async #checkWindow({ ring, from, to }: Window, memory: Buffer): Promise<void> {
+		const got = await ring.file.read(memory.subarray(0, to - from), from);
+		for (let offset = 0; offset + ROUND_HEADER_BYTES <= got; offset += ROUND_ALIGN) {
+			const header = readRoundHeader(memory, offset);
+			if (header === undefined || !this.#isLater(header)) continue;
+			if ((await this.#provenHeader(ring, from + offset)) === undefined) continue;
+			const what = `round ${this.expected} of the journal is damaged, round ${header.number} follows it`;
+			throw corrupt({ ...this.place, what });
 		}
 	}
 
@@ -252,6 +266,10 @@ export class JournalWalk {
 		await ring.file.read(bytes, offset);
 		return checksum(bytes.subarray(8)) === header.crc ? header : undefined;
 	}
+}
+
+function* split(ring: OpenRing, from: number, to: number): Generator<Window> {
+	for (let at = from; at < to; at += WINDOW_BYTES) yield { ring, from: at, to: Math.min(at + WINDOW_BYTES, to) };
 }
 
 /** Refuses a file whose header is bad, or which is shorter than the size that the header tells. */

@@ -9,7 +9,7 @@ import type { DiskFile } from "../../disk/disk.ts";
 import { ROUND_ALIGN, ROUND_HEADER_BYTES, readRoundHeader, roundBytes } from "./round.ts";
 
 const MiB = 1024 * 1024;
-/** A window is so large, or as large as the round that it begins with. */
+/** A window is so large, or as large as the round that it begins with and the header behind it. */
 const WINDOW_BYTES: number = MiB;
 /** Larger ones are not read ahead, and their memory is not kept. */
 const KEPT_BYTES: number = 16 * MiB;
@@ -70,7 +70,7 @@ export class JournalWindows {
 		const read = await ahead?.window;
 		if (ahead?.from === from && ahead.offset === offset && ahead.length >= length) this.#current = read;
 		else this.#giveBack(read, false);
-		this.#current ??= await this.#read(from, offset, Math.min(Math.max(length, WINDOW_BYTES), from.bytes - offset));
+		this.#current ??= await this.#read(from, offset, Math.min(windowBytes(length), from.bytes - offset));
 		this.#readAhead(this.#current);
 		return this.#current.bytes.subarray(0, length);
 	}
@@ -87,7 +87,7 @@ export class JournalWindows {
 	/** Begins to read the window that follows, with the first round that is not wholly in this one. */
 	#readAhead({ from, offset, bytes }: Window): void {
 		let at = 0;
-		let length = WINDOW_BYTES;
+		let length = 0;
 		for (;;) {
 			const header = at + ROUND_HEADER_BYTES <= bytes.length ? readRoundHeader(bytes, at) : undefined;
 			// A guess until the walk comes there: where it is wrong, the walk reads anew.
@@ -97,7 +97,7 @@ export class JournalWindows {
 			at += length;
 		}
 		const next = offset + at;
-		const wanted = Math.max(length, WINDOW_BYTES);
+		const wanted = windowBytes(length);
 		if (at === 0 || wanted > KEPT_BYTES || next + ROUND_ALIGN > from.bytes) return;
 		const most = Math.min(wanted, from.bytes - next);
 		const window = this.#read(from, next, most);
@@ -128,6 +128,11 @@ export class JournalWindows {
 		free.catch(() => {});
 		this.#free.push(free);
 	}
+}
+
+/** Length of a window that begins with a round of `length` bytes: the header of the next round is in it as well. */
+function windowBytes(length: number): number {
+	return Math.max(length + ROUND_ALIGN, WINDOW_BYTES);
 }
 
 /** What a window holds of the bytes asked for, if all. */

@@ -9,7 +9,7 @@ import type { Disk } from "../../disk/disk.ts";
 import { isGone } from "../../disk/system-error.ts";
 import { FilePool } from "../files/file-pool.ts";
 import { GatheredWrites } from "../files/gathered-writes.ts";
-import { inParallel } from "../files/in-parallel.ts";
+import { AT_ONCE_ALONE, inParallel } from "../files/in-parallel.ts";
 import {
 	findFolders,
 	freshFolder,
@@ -77,8 +77,11 @@ export class Redo {
 	readonly #folders = new Set<string>();
 	readonly #producers: ProducerRedo;
 	readonly #writes: GatheredWrites;
-	/** Folders of shards of which something is gathered. */
-	readonly #pending = new Set<string>();
+	/** Folders of shards of which something is gathered, and of which something is being written. */
+	#pending = new Set<string>();
+	readonly #leaving = new Set<ReadonlySet<string>>();
+	/** What is being written while more is gathered. */
+	#writing: Promise<void> = Promise.resolve();
 	/** Adopted files that were found nowhere, and the heads that rounds gave to shards, by their folders. */
 	readonly #missing: Missing[] = [];
 	readonly #heads = new Map<string, number>();
@@ -125,13 +128,14 @@ export class Redo {
 	 */
 	async finish(dropIndexes: boolean, keep = false): Promise<void> {
 		await this.#writes.finish();
-		await inParallel(this.#segments, async ([path, touched]) => {
+		const settle = async ([path, touched]: [string, Touched]): Promise<void> => {
 			await this.#files.use(path, async (file) => {
 				if (!keep && (await file.size()) > touched.end) await file.truncate(touched.end);
 				await file.sync();
 			});
 			if (dropIndexes) await this.#disk.unlink(path.replace(/\.seg$/, ".idx"));
-		});
+		};
+		await inParallel(this.#segments, settle, AT_ONCE_ALONE);
 		if (!keep) await this.#dropBeyond();
 		for (const missing of this.#missing) await this.#markMissing(missing);
 		await this.#files.close();
@@ -144,9 +148,12 @@ export class Redo {
 	}
 
 	/** Writes what was gathered of the rounds so far: their memory is needed no more. */
-	flush(): Promise<void> {
-		this.#pending.clear();
-		return this.#writes.flush();
+	async flush(): Promise<void> {
+		const leaving = this.#pending;
+		this.#pending = new Set();
+		this.#leaving.add(leaving);
+		await this.#writes.flush();
+		this.#leaving.delete(leaving);
 	}
 
 	/**
@@ -292,8 +299,21 @@ export class Redo {
 		touched.end = Math.max(touched.end, envelope.fileOffset + wholeBytes);
 		this.#writes.add(path, envelope.fileOffset, envelope.body);
 		this.#pending.add(folder);
-		if (this.#writes.bytes >= GATHER_BYTES) await this.flush();
+		if (this.#writes.bytes >= GATHER_BYTES) await this.#writeOn();
 		this.redoneBytes += envelope.body.length;
+	}
+
+	/** Begins to write what was gathered, once what was gathered before is written. */
+	async #writeOn(): Promise<void> {
+		await this.#writing;
+		this.#writing = this.flush();
+		// Who writes on next, or finishes, hears of it.
+		this.#writing.catch(() => {});
+	}
+
+	/** Tells whether frames of a shard are yet to be written. */
+	#isPending(folder: string): boolean {
+		return this.#pending.has(folder) || [...this.#leaving].some((folders) => folders.has(folder));
 	}
 
 	#noteHead(folder: string, body: Uint8Array): void {
@@ -319,7 +339,7 @@ export class Redo {
 		if (!first) return true;
 		if (!there) {
 			// A reader that has stayed open takes a segment that another one follows for complete.
-			if (this.#pending.has(folder)) await this.flush();
+			if (this.#isPending(folder)) await this.flush();
 			await this.#disk.mkdir(folder);
 			const file = await this.#disk.open(path, "create");
 			await file.close();

@@ -80,6 +80,19 @@ describe("windows over a ring file", () => {
 		expect(released).toBeGreaterThan(5);
 	});
 
+	it("read rounds that are larger than a window once, the next one while the last is worked on", async () => {
+		const disk = memoryDisk();
+		const { ring, rounds } = await ringOf(
+			disk,
+			Array.from({ length: 6 }, (_, number) => 2_000_000 + number * 100_000),
+		);
+		const windows = new JournalWindows();
+		const before = disk.counters.reads;
+		for (const { offset, bytes } of rounds) await windows.round(ring, offset, bytes.length);
+		await windows.end();
+		expect(disk.counters.reads - before).toBe(rounds.length);
+	});
+
 	it("fail as the disk does, and give less where the file has become shorter", async () => {
 		const disk = memoryDisk();
 		const { ring, rounds } = await ringOf(disk, [10_000, 10_000]);
