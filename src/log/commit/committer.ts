@@ -262,7 +262,8 @@ export class Committer {
 		const { placement, ring } = this.#host;
 		const frames = placed.map(({ frame }) => frame);
 		try {
-			await placement.write(frames);
+			// Checksums take about as long as the writing, and that needs this thread only to begin.
+			await placement.write(frames, (index) => this.#stamp(placed[index] as Large));
 		} catch (error) {
 			// Nothing of the round has been written: it goes through the journal whole.
 			await placement.undo(frames);
@@ -271,8 +272,6 @@ export class Committer {
 		}
 		for (const frame of frames) frame.placed = true;
 		const syncing = placement.sync(frames);
-		// Checksums take as long as the writing did; the sync takes longer, and nothing of it needs the processor.
-		for (const one of placed) this.#stamp(one);
 		const body = parts.map((part) => bodyOfPlaced(part, placed));
 		const both = [this.#writer.write(place, body, bytes), syncing];
 		for (const outcome of await Promise.allSettled(both)) if (outcome.status === "rejected") throw outcome.reason;

@@ -32,13 +32,15 @@ export class Placement {
 		return frame.payloadBytes >= this.leastBytes && segment.created && segment.anchoredIn === span;
 	}
 
-	/** Brings payloads to their places, not synced. */
-	async write(frames: readonly MemoryFrame[]): Promise<void> {
-		for (const frame of frames) {
+	/** Brings payloads to their places, not synced; calls `meanwhile` for each while it is being written. */
+	async write(frames: readonly MemoryFrame[], meanwhile: (index: number) => void): Promise<void> {
+		for (const [index, frame] of frames.entries()) {
 			const { chunk, at } = frame;
 			const from = at + FRAME_HEADER_BYTES;
 			const bytes = chunk.bytes.subarray(from, at + memoryFrameBytes(frame));
-			await this.#files.write(chunk.segment.path, bytes, chunk.fileOffset + from);
+			const writing = this.#files.write(chunk.segment.path, bytes, chunk.fileOffset + from);
+			meanwhile(index);
+			await writing;
 		}
 	}
 

@@ -38,13 +38,13 @@ export class FilePool {
 		this.#onSyncFailed = onSyncFailed;
 	}
 
-	/** Lends the open file at `path` to `use`; opens it first if need be. */
+	/** Lends the open file at `path` to `use`, at once; opens it first if need be. */
 	async use<T>(path: string, use: (file: DiskFile) => Promise<T>): Promise<T> {
 		// A block read ahead of a reader may still be asked for: nobody would close its file.
 		if (this.#closed) throw systemError("EBADF", "open", path);
 		const entry = this.#take(path);
 		try {
-			return await use(await entry.opening);
+			return await use(entry.file ?? (await entry.opening));
 		} finally {
 			entry.users--;
 			if (entry.doomed && entry.users === 0) await close(entry);
@@ -178,7 +178,7 @@ export class FilePool {
 
 	async #syncFile(entry: Entry): Promise<void> {
 		try {
-			await (await entry.opening).sync();
+			await (entry.file ?? (await entry.opening)).sync();
 		} catch (error) {
 			this.#onSyncFailed(error, entry.path);
 			throw error;
