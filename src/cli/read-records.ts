@@ -1,11 +1,12 @@
 /** `read` of a record stream: values a line each, or records as lines of JSON. */
 import { StreambedError } from "../core/errors.ts";
 import type { Location } from "../core/location.ts";
-import { parseCut } from "../core/stream-cut.ts";
+import { type CutPositions, formatCut, parseCut } from "../core/stream-cut.ts";
 import type { RecordBatch, RecordReader, RecordStream } from "../index.ts";
 import type { CommandContext } from "./command.ts";
 import { IdleTimer } from "./idle-timer.ts";
 import { Progress, showsProgress } from "./progress.ts";
+import { interruptedAt, isInterruption } from "./read-interrupted.ts";
 import { recordToJson } from "./record-json.ts";
 
 const LF = new Uint8Array([0x0a]);
@@ -32,12 +33,38 @@ export async function readRecords(context: CommandContext, stream: RecordStream,
 	await using reader = stream.read({ shard, from, to, fromCut, toCut, limit, follow, signal });
 	await reader.open();
 	const progress = showsProgress(context, follow) ? new Progress(context, "read") : undefined;
-	const ended = await pump(context, reader, idle, plan, progress).finally(() => progress?.stop());
-	if (!context.global.json) return;
-	const { positions } = parseCut(reader.location, "the reader's location");
-	const outcome = ended === "end" ? await outcomeAt(stream, plan, shard, positions) : ended;
+	const done: Handed = { writing: undefined };
+	const ended = await pump(context, reader, idle, plan, progress, done)
+		.catch((thrown: unknown) => {
+			if (isInterruption(context, thrown)) return thrown;
+			throw thrown;
+		})
+		.finally(() => progress?.stop());
+	if (typeof ended === "string" && !context.global.json) return;
+	const place = placeOf(reader, shard, done);
+	const { positions } = place;
 	const single = shard !== undefined || (plan.shard === undefined && positions.length === 1);
-	await context.out.json({ outcome, position: single ? positions[0] : { ...positions } });
+	const position = single ? positions[0] : { ...positions };
+	if (typeof ended !== "string") {
+		const cut = formatCut(place);
+		throw interruptedAt(ended, { position, cut }, `--from-cut ${cut}`);
+	}
+	const outcome = ended === "end" ? await outcomeAt(stream, plan, shard, positions) : ended;
+	await context.out.json({ outcome, position });
+}
+
+/** What stdout has taken: all that the reader has given out, but perhaps the last batch. */
+interface Handed {
+	writing: RecordBatch | undefined;
+}
+
+/** Where the reader is, behind what stdout has taken. */
+function placeOf(reader: RecordReader, only: number | undefined, { writing }: Handed): CutPositions {
+	const place = parseCut(reader.location, "the reader's location");
+	if (writing === undefined) return place;
+	const shard = only === undefined ? writing.shard : 0;
+	const positions = place.positions.map((position, at) => (at === shard ? position - writing.length : position));
+	return { ...place, positions };
 }
 
 async function pump(
@@ -46,6 +73,7 @@ async function pump(
 	idle: IdleTimer,
 	{ limit }: RecordReadPlan,
 	progress: Progress | undefined,
+	done: Handed,
 ): Promise<"timeout" | "limit" | "end"> {
 	const batches = reader.batches();
 	const lines = new ValueLines();
@@ -66,7 +94,9 @@ async function pump(
 		}
 		count += next.value.length;
 		const data = context.global.json ? jsonLines(next.value) : lines.of(next.value);
+		done.writing = next.value;
 		await context.out.data(data);
+		done.writing = undefined;
 		bytes += data.length;
 		progress?.update(bytes);
 	}

@@ -5,6 +5,9 @@ const help = (command: string): string => `See: streambed ${command} --help`;
 const permissions =
 	"Look at the permissions of the folder, and how its disk is mounted. What is there can be read: `streambed read`.";
 
+/** Commands besides that change streams. */
+const changing = new Set(["create", "truncate", "seal", "delete", "grow", "txn", "repair"]);
+
 const hints: Partial<Record<ErrorCode, (command: string) => string>> = {
 	STREAMBED_INVALID_OPTION: help,
 	STREAMBED_UNSUPPORTED: help,
@@ -16,7 +19,11 @@ const hints: Partial<Record<ErrorCode, (command: string) => string>> = {
 		"Wait until its owner has closed it. Meanwhile read, info, list, verify and backup work beside it.",
 	STREAMBED_READ_ONLY: () => permissions,
 	STREAMBED_CLOSED: () => "Run the command again.",
-	STREAMBED_ABORTED: () => "After an append look at the tail (`streambed info`) before you repeat it.",
+	STREAMBED_ABORTED: (command) => {
+		if (command === "append" || command === "import")
+			return "Look at the tail (`streambed info`) before you repeat it.";
+		return changing.has(command) ? "Look at what is there before you repeat it." : "Run the command again.";
+	},
 };
 
 /** The same error with a hint for the terminal, unless the command gave one of its own. */

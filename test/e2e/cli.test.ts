@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { CliProcess, type Ended } from "./cli-process.ts";
 
 let cwd = "";
@@ -167,6 +167,32 @@ describe("two processes at once", () => {
 });
 
 describe("interruptions", () => {
+	it("Ctrl-C ends a following reader with an error that tells where it was, and no last line", async () => {
+		await ok("append cam/raw", "abc");
+		const reader = start("read cam/raw --follow --json");
+		await reader.outReaches(1);
+		reader.child.kill("SIGINT");
+		const ended = await reader.ended;
+		expect([ended.code, ended.lines()]).toEqual([130, [expect.objectContaining({ offset: 0, length: 3 })]]);
+		expect(ended.error()).toMatchObject({ details: { position: 3 }, hint: "Go on with --from offset:3." });
+	});
+
+	it("Ctrl-C ends a following reader of records with an error that tells where it was, and its cut", async () => {
+		await ok("create cam/r --kind records --shards 2");
+		await ok("append cam/r --lines --shard 1", "a\nb\n");
+		const reader = start("read cam/r --follow --json");
+		await reader.outReaches(1);
+		await vi.waitFor(() => expect(reader.out.toString().split("\n")).toHaveLength(3));
+		reader.child.kill("SIGINT");
+		const ended = await reader.ended;
+		expect([ended.code, ended.lines().map(({ value }) => value)]).toEqual([130, ["a", "b"]]);
+		const { details, hint } = ended.error();
+		expect(details.position).toEqual({ 0: 0, 1: 2 });
+		expect(hint).toBe(`Go on with --from-cut ${details.cut}.`);
+		await ok("append cam/r --lines --shard 1", "c\n");
+		expect(await ok(`read cam/r --from-cut ${details.cut}`)).toBe("c\n");
+	});
+
 	it("SIGTERM during an append keeps what was acknowledged and says up to where, with 143", async () => {
 		const writer = start("append cam/raw --acks --json");
 		writer.child.stdin.write("abc");

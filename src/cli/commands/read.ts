@@ -15,6 +15,7 @@ import { IdleTimer } from "../idle-timer.ts";
 import { parseLocation } from "../location-text.ts";
 import { handleOf, withStream } from "../open-store.ts";
 import { Progress, showsProgress } from "../progress.ts";
+import { interruptedAt, isInterruption } from "../read-interrupted.ts";
 import { readRecords } from "../read-records.ts";
 import { parseCount, parseDuration, parseSize } from "../units.ts";
 
@@ -90,9 +91,10 @@ async function run(context: CommandContext, [address = ""]: readonly string[], o
 		if (shard !== undefined && shard !== 0 && shard !== "all") {
 			throw fail("UNSUPPORTED", `--shard must be 0 or all, not ${shard}: a byte stream has one shard`);
 		}
-		const end = await readStream(context, open.stream, plan);
-		if (!context.global.json) return;
-		await context.out.json(shard === "all" ? { ...end, position: { 0: end.position } } : end);
+		await readStream(context, open.stream, plan, async ({ outcome, position }) => {
+			if (!context.global.json) return;
+			await context.out.json({ outcome, position: shard === "all" ? { 0: position } : position });
+		});
 	});
 }
 
@@ -143,19 +145,44 @@ interface Session {
 	readonly begin: number;
 	readonly idle: IdleTimer;
 	readonly signal: AbortSignal;
+	readonly done: Handed;
 }
 
-async function readStream(context: CommandContext, stream: ByteStream, plan: Plan): Promise<End> {
+/** What stdout has taken: up to which position. */
+interface Handed {
+	position: number;
+}
+
+async function readStream(
+	context: CommandContext,
+	stream: ByteStream,
+	plan: Plan,
+	tell: (end: End) => Promise<void>,
+): Promise<void> {
 	const idle = new IdleTimer(context.io.clock, plan.timeoutMs);
 	const signal = AbortSignal.any([context.signal, idle.signal]);
 	const { from, to, follow } = plan;
 	await using reader = stream.reader({ from, to, follow, signal });
 	await reader.open();
-	const session = { context, stream, plan, reader, begin: reader.offset, idle, signal };
-	return context.global.json ? await readLines(session) : await readRaw(session);
+	const done: Handed = { position: reader.offset };
+	const session = { context, stream, plan, reader, begin: reader.offset, idle, signal, done };
+	try {
+		await tell(context.global.json ? await readLines(session) : await readRaw(session));
+	} catch (thrown) {
+		if (!isInterruption(context, thrown)) throw thrown;
+		const { position } = done;
+		throw interruptedAt(thrown, { position }, `--from offset:${position}`);
+	}
 }
 
-async function readRaw({ context, stream, plan, reader, begin, idle }: Session): Promise<End> {
+/** Writes what ends at `position`. */
+async function hand({ context, done }: Session, data: Uint8Array | string, position: number): Promise<void> {
+	await context.out.data(data);
+	done.position = position;
+}
+
+async function readRaw(session: Session): Promise<End> {
+	const { context, stream, plan, reader, begin, idle } = session;
 	// Without --follow it ends at the tail of the beginning, however fast others append.
 	const stop = plan.follow ? Number.POSITIVE_INFINITY : await reader.tail();
 	const progress = showsProgress(context, plan.follow) ? new Progress(context, "read", stop - begin) : undefined;
@@ -172,7 +199,7 @@ async function readRaw({ context, stream, plan, reader, begin, idle }: Session):
 			const result = await unlessIdle(idle, context, reader.read(most));
 			if (result === undefined) return { outcome: "timeout", position };
 			if (result.kind !== "data") return { outcome: await outcomeAt(stream, plan, position), position };
-			await context.out.data(result.bytes);
+			await hand(session, result.bytes, reader.offset);
 			progress?.update(reader.offset - begin);
 		}
 	} finally {
@@ -180,7 +207,8 @@ async function readRaw({ context, stream, plan, reader, begin, idle }: Session):
 	}
 }
 
-async function readLines({ context, stream, plan, begin, idle, signal }: Session): Promise<End> {
+async function readLines(session: Session): Promise<End> {
+	const { context, stream, plan, begin, idle, signal } = session;
 	const range = { from: { offset: begin }, to: plan.to, follow: plan.follow, signal };
 	const pieces = stream.appends(range)[Symbol.asyncIterator]();
 	let position = begin;
@@ -192,8 +220,8 @@ async function readLines({ context, stream, plan, begin, idle, signal }: Session
 			const { offset, time, bytes } = next.value;
 			const part = bytes.subarray(0, plan.limit - (offset - begin));
 			const data = Buffer.from(part.buffer, part.byteOffset, part.length).toString("base64");
-			await context.out.json({ offset, length: part.length, time, data });
 			position = offset + part.length;
+			await hand(session, `${JSON.stringify({ offset, length: part.length, time, data })}\n`, position);
 		}
 		return { outcome: "limit", position };
 	} finally {

@@ -90,6 +90,14 @@ describe("a hint of the command line", () => {
 		expect(hint).not.toContain("streams/");
 	});
 
+	it("after an interruption speaks of the tail only where something was appended", () => {
+		const hint = (command: string): string => {
+			return (atTerminal(new StreambedError("STREAMBED_ABORTED", "x"), command) as StreambedError).hint;
+		};
+		for (const command of ["append", "import"]) expect(hint(command), command).toContain("tail");
+		for (const command of ["read", "list", "seal", "verify"]) expect(hint(command), command).not.toMatch(/tail|append/);
+	});
+
 	it("that a command gives itself stays", () => {
 		const error = new StreambedError("STREAMBED_INVALID_OPTION", "x", { hint: "Answer y." });
 		expect(atTerminal(error, "delete")).toBe(error);

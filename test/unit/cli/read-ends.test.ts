@@ -134,3 +134,30 @@ describe("the end of a reading of records", () => {
 		}
 	});
 });
+
+describe("an interruption while nobody takes the lines", () => {
+	beforeAll(async () => {
+		await using store = await open(`file:${join(cwd, "data")}`);
+		await (await store.scope("stalled").create("bytes")).append(Buffer.from("0123"));
+		const records = await store.scope("stalled").create("records", { kind: "records", shards: 2 });
+		for (const shard of [0, 1, 1]) await records.append({ value: Buffer.from("v"), shard });
+	});
+
+	it.each<[string, string, unknown]>([
+		["bytes", "all", 0],
+		["records", "1", 0],
+		["records", "0", 0],
+	])("of %s, shard %s, names the place before them, and adds no line", async (name, shard, position) => {
+		const fake = fakeIo(cwd);
+		const stdout = new PassThrough({ highWaterMark: 1 });
+		const args = ["read", `stalled/${name}`, "--json", "--follow", "--shard", shard, "--store", "data"];
+		const running = main(args, { ...fake.io, stdout });
+		await vi.waitFor(() => expect(stdout.writableNeedDrain).toBe(true));
+		process.emit("SIGINT");
+		expect(await running).toBe(130);
+		expect(stdout.setEncoding("utf8").read()).not.toContain("outcome");
+		await vi.waitFor(() => expect(fake.err()).toContain("ABORTED"));
+		const { error } = JSON.parse(fake.err().trimEnd().split("\n").at(-1) as string);
+		expect(error.details.position).toEqual(position);
+	});
+});
