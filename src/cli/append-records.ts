@@ -14,6 +14,7 @@ import type { OpenStream } from "./open-store.ts";
 import { type CopiedRecord, PartsCopy } from "./parts-copy.ts";
 import { Progress } from "./progress.ts";
 import { keyOfJson, recordOfJson } from "./record-json.ts";
+import type { TargetStream } from "./target-stream.ts";
 import { formatBytes, formatCount, formatSeconds, parseCount } from "./units.ts";
 
 const readBytes = 64 * 1024;
@@ -67,6 +68,7 @@ function refuse(options: readonly (readonly [string, unknown])[], why: string): 
 export async function appendRecords(
 	context: CommandContext,
 	open: OpenStream,
+	target: TargetStream,
 	input: Input,
 	plan: RecordPlan,
 	print: ((result: RecordAppended) => Promise<void>) | undefined,
@@ -85,7 +87,7 @@ export async function appendRecords(
 	);
 	let bytes = 0;
 	try {
-		bytes = await pump(open, numberedLines(input, plan, signal), plan, acknowledged);
+		bytes = await pump(open, target, numberedLines(input, plan, signal), plan, acknowledged);
 		// That stdout failed may show only now.
 		if (print !== undefined) await out.flush();
 	} catch (thrown) {
@@ -114,19 +116,22 @@ export function recordCount(count: number): string {
 /** Writes a record for each line; resolves with the bytes of their values. */
 async function pump(
 	{ records }: OpenStream,
+	target: TargetStream,
 	lines: AsyncGenerator<NumberedLine>,
 	plan: RecordPlan,
 	acknowledged: Acknowledgements<RecordAppended>,
 ): Promise<number> {
-	const { shards } = await records.info();
+	const shards = await target.shards();
 	const writer = records.writer();
 	const larger = new LargerRecords(records, writer, plan, acknowledged);
 	let bytes = 0;
 	const [ended] = await Promise.allSettled([
 		(async () => {
 			for await (const { line, number } of lines) {
-				const record = recordOfLine(line, number, plan, shards.length);
+				const record = recordOfLine(line, number, plan, shards);
 				if (record === undefined) continue;
+				// A later part is refused where nothing precedes it.
+				if (target.missing && (record.part?.index ?? 0) === 0) await target.make();
 				bytes += record.value.length;
 				if ((record.part !== undefined || larger.open) && (await larger.take(record, line, number))) continue;
 				const ticket = writer.write(record);
@@ -135,6 +140,7 @@ async function pump(
 				await ticket;
 			}
 			larger.end();
+			await target.make();
 		})(),
 	]);
 	// When the input ends badly, what was taken of it is still stored, and its answers are told.

@@ -4,6 +4,7 @@ import type { CommandContext } from "./command.ts";
 import type { Input } from "./input.ts";
 import type { OpenStream } from "./open-store.ts";
 import { Progress } from "./progress.ts";
+import { requireBeginning, type TargetStream } from "./target-stream.ts";
 import { formatBytes, formatCount, formatSeconds } from "./units.ts";
 
 /** Bytes read at once: a frame. */
@@ -31,6 +32,7 @@ export function refuseBeside(option: string, others: Readonly<Record<string, unk
 export async function appendAtomic(
 	context: CommandContext,
 	{ stream, place, name }: OpenStream,
+	target: TargetStream,
 	input: Input,
 	{ expect, prepare }: AtomicPlan,
 ): Promise<void> {
@@ -39,11 +41,17 @@ export async function appendAtomic(
 	const progress = new Progress(context, "append", input.totalBytes, quiet);
 	await using writer = stream.writer();
 	await using write = writer.multipart();
+	const begin = async (): Promise<void> => {
+		if (target.missing) requireBeginning(name, { expect, producer: undefined });
+		await target.make();
+	};
 	try {
 		for await (const chunk of input.chunks(READ_BYTES, signal)) {
+			await begin();
 			await write.write(chunk);
 			progress.update(write.bytes);
 		}
+		await begin();
 	} finally {
 		progress.stop();
 	}

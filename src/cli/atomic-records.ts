@@ -8,21 +8,23 @@ import { numberedLines, ofLine, type RecordPlan, recordCount, recordOfLine } fro
 import type { CommandContext } from "./command.ts";
 import type { Input } from "./input.ts";
 import type { OpenStream } from "./open-store.ts";
+import type { TargetStream } from "./target-stream.ts";
 import { formatBytes } from "./units.ts";
 
 /** Appends all of the input as one append over all shards. Nothing is stored unless every line of it is right. */
 export async function appendRecordsAtomic(
 	{ out, global, signal }: CommandContext,
 	{ records: stream, place, name }: OpenStream,
+	target: TargetStream,
 	input: Input,
 	plan: RecordPlan,
 ): Promise<void> {
-	const { shards } = await stream.info();
+	const shards = await target.shards();
 	const records: RecordInput[] = [];
 	let content = 0;
 	let bytes = 0;
 	for await (const { line, number } of numberedLines(input, plan, signal)) {
-		const record = recordOfLine(line, number, plan, shards.length);
+		const record = recordOfLine(line, number, plan, shards);
 		if (record === undefined) continue;
 		if (record.part !== undefined) throw ofLine(inParts(), number, plan);
 		records.push(record);
@@ -30,6 +32,7 @@ export async function appendRecordsAtomic(
 		content += recordContent(record.value, checkMeta(record, -1));
 		checkTotal(records.length, content, number);
 	}
+	await target.make();
 	const answers = await stream.append(records, { atomic: true, signal });
 	const told = { scope: place.scope, stream: place.stream };
 	if (global.json) await out.json({ ...told, records: answers.length, bytes });

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fail, StreambedError } from "../core/errors.ts";
 import { formatAddress } from "../core/names.ts";
-import type { ByteStream, RecordStream, Store, StreamKind } from "../index.ts";
+import type { ByteStream, RecordStream, Store } from "../index.ts";
 import { resolveStream, type StorePlace, type StreamPlace, storePathOf } from "./address.ts";
 import type { CommandContext } from "./command.ts";
 import { nearestStream } from "./near-stream.ts";
@@ -82,18 +82,6 @@ export async function handleOf({ stream, records }: OpenStream): Promise<ByteStr
 	} catch (error) {
 		if (StreambedError.is(error, "STREAMBED_WRONG_KIND")) return await records.open();
 		throw error;
-	}
-}
-
-/** Makes the stream if it is not there, and says so. @throws WRONG_KIND if it is there and of another kind */
-export async function makeMissing(context: CommandContext, open: OpenStream, kind: StreamKind): Promise<void> {
-	const { store, place, name } = open;
-	try {
-		await (kind === "bytes" ? open.stream : open.records).open();
-	} catch (error) {
-		if (!StreambedError.is(error, "STREAMBED_NOT_FOUND")) throw error;
-		await store.scope(place.scope).create(place.stream, { kind });
-		context.out.say(`created ${name} in ${place.store.shown}`);
 	}
 }
 

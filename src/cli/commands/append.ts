@@ -10,10 +10,11 @@ import { type CommandContext, type CommandSpec, type OptionValues, streamArgumen
 import { asStreambedError } from "../error-text.ts";
 import { exactChunks } from "../exact-chunks.ts";
 import { type Input, openInput } from "../input.ts";
-import { makeMissing, type OpenStream, withStream } from "../open-store.ts";
+import { type OpenStream, withStream } from "../open-store.ts";
 import { ClosedPipe } from "../output.ts";
 import { parseProducer } from "../producer-text.ts";
 import { Progress } from "../progress.ts";
+import { requireBeginning, TargetStream } from "../target-stream.ts";
 import { formatBytes, formatCount, formatSeconds, parseCount, parseSize } from "../units.ts";
 
 const defaultChunkBytes = 64 * 1024;
@@ -86,12 +87,12 @@ async function run(context: CommandContext, args: readonly string[], options: Op
 	const input = lines?.file === undefined ? openInput(files, context.io) : openRecords(lines.file, context);
 	const create = options.create !== false;
 	await withStream(context, address, create ? "create" : "write", async (open) => {
-		if (create) await makeMissing(context, open, lines === undefined ? "bytes" : "records");
-		if (lines !== undefined && atomic) return await appendRecordsAtomic(context, open, input, lines);
+		const target = await TargetStream.find(context, open, lines === undefined ? "bytes" : "records", { create });
+		if (lines !== undefined && atomic) return await appendRecordsAtomic(context, open, target, input, lines);
 		if (lines !== undefined)
-			return await appendRecords(context, open, input, lines, plan.acks ? printer(context) : undefined);
-		if (atomic) return await appendAtomic(context, open, input, { expect: plan.expect, prepare });
-		const done = await appendAll(context, open, input, plan);
+			return await appendRecords(context, open, target, input, lines, plan.acks ? printer(context) : undefined);
+		if (atomic) return await appendAtomic(context, open, target, input, { expect: plan.expect, prepare });
+		const done = await appendAll(context, open, target, input, plan);
 		await summarize(context, open, done, plan);
 	});
 }
@@ -125,7 +126,13 @@ function openRecords(file: string, { io }: CommandContext): Input {
 }
 
 /** Appends all of the input; an error tells in its details up to where it is durable. */
-async function appendAll(context: CommandContext, open: OpenStream, input: Input, plan: Plan): Promise<Done> {
+async function appendAll(
+	context: CommandContext,
+	open: OpenStream,
+	target: TargetStream,
+	input: Input,
+	plan: Plan,
+): Promise<Done> {
 	const stop = new AbortController();
 	const signal = AbortSignal.any([context.signal, stop.signal]);
 	// Not among lines that somebody types, nor among acknowledgements on the same terminal.
@@ -142,7 +149,7 @@ async function appendAll(context: CommandContext, open: OpenStream, input: Input
 	try {
 		const chunks = input.chunks(plan.chunkBytes, signal);
 		const exact = plan.producer === undefined ? chunks : exactChunks(chunks, plan.chunkBytes);
-		await pump(open.stream, exact, plan, acknowledged);
+		await pump(open.stream, target, exact, plan, acknowledged);
 		// That stdout failed may show only now.
 		if (plan.acks) await context.out.flush();
 	} catch (error) {
@@ -166,6 +173,7 @@ async function appendAll(context: CommandContext, open: OpenStream, input: Input
  */
 async function pump(
 	stream: ByteStream,
+	target: TargetStream,
 	chunks: AsyncGenerator<Uint8Array>,
 	plan: Plan,
 	acknowledged: Acknowledgements,
@@ -177,6 +185,10 @@ async function pump(
 	const [ended] = await Promise.allSettled([
 		(async () => {
 			for await (const chunk of chunks) {
+				if (target.missing) {
+					requireBeginning(stream.address, { expect, producer });
+					await target.make();
+				}
 				if (expect !== undefined) {
 					await acknowledged.add(answer(stream.append(chunk, { expect, producer }), chunk), chunk.length);
 					await acknowledged.settled();
@@ -190,6 +202,8 @@ async function pump(
 				await ticket;
 			}
 			// No input at all: the condition is checked all the same.
+			if (target.missing) requireBeginning(stream.address, { expect, producer: undefined });
+			await target.make();
 			if (expect !== undefined) await stream.append(new Uint8Array(0), { expect });
 		})(),
 	]);

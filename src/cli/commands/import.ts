@@ -8,12 +8,13 @@ import { type StreamRecord, StreamStorageFS } from "../../stream-ops/index.ts";
 import { requireShard } from "../append-records.ts";
 import { type CommandContext, type CommandSpec, type OptionValues, streamArgument, textOption } from "../command.ts";
 import { asStreambedError } from "../error-text.ts";
-import { makeMissing, withStream } from "../open-store.ts";
+import { withStream } from "../open-store.ts";
 import { type CopiedRecord, PartsCopy } from "../parts-copy.ts";
 import { countedRecords, partsTold } from "../parts-count.ts";
 import { Progress } from "../progress.ts";
 import { type StreamOpsStream, streamsIn } from "../stream-ops-folders.ts";
 import { recordOfField } from "../stream-ops-record.ts";
+import { TargetStream } from "../target-stream.ts";
 import { formatBytes, formatCount, parseCount } from "../units.ts";
 
 /** Bytes of one append, unless a record is larger. */
@@ -66,8 +67,9 @@ async function run(context: CommandContext, args: readonly string[], options: Op
 	await storage.open();
 	requireWithin(plan.from, storage.nextRecordOffset, dir);
 	await withStream(context, address, "create", async (open) => {
-		await makeMissing(context, open, "records");
-		if (plan.shard !== undefined) requireShard(plan.shard, (await open.records.info()).shards.length);
+		const target = await TargetStream.find(context, open, "records", { create: true });
+		if (plan.shard !== undefined) requireShard(plan.shard, await target.shards());
+		await target.make();
 		await importRecords(context, open.records, storage, plan);
 	});
 }
