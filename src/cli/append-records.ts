@@ -9,7 +9,7 @@ import { Acknowledgements } from "./acknowledgements.ts";
 import { type CommandContext, type OptionValues, textOption } from "./command.ts";
 import { asStreambedError } from "./error-text.ts";
 import type { Input } from "./input.ts";
-import { splitLines } from "./line-split.ts";
+import { splitLines, withoutMark } from "./line-split.ts";
 import type { OpenStream } from "./open-store.ts";
 import { type CopiedRecord, PartsCopy } from "./parts-copy.ts";
 import { Progress } from "./progress.ts";
@@ -230,7 +230,10 @@ export async function* numberedLines(
 	const longest = defaultLimits.appendBytes * (plan.file === undefined ? 1 : jsonFactor);
 	let number = 0;
 	for (const file of input.files) {
-		for await (const line of splitLines(file.chunks(readBytes, signal), longest, number + 1)) {
+		const chunks = file.chunks(readBytes, signal);
+		// Bytes of a value are bytes, but JSON has no mark.
+		const text = plan.file === undefined ? chunks : withoutMark(chunks);
+		for await (const line of splitLines(text, longest, number + 1)) {
 			number++;
 			yield { line, number };
 		}

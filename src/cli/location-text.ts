@@ -28,7 +28,8 @@ export function parseLocation(text: string, option: string, now: number): Locati
 
 function counted(word: string, digits: string, option: string): Location {
 	// The size is in bytes also with a unit: last:64KiB.
-	const value = word === "seq" ? parseCount(digits, `${option} seq:`) : parseSize(digits, `${option} ${word}:`);
+	const name = `${option} ${word}:N`;
+	const value = word === "seq" ? parseCount(digits, name) : parseSize(digits, name);
 	if (word === "last") return { last: value };
 	return word === "offset" ? { offset: value } : { sequence: value };
 }

@@ -5,6 +5,7 @@ import { type CutPositions, formatCut, parseCut } from "../core/stream-cut.ts";
 import type { RecordBatch, RecordReader, RecordStream } from "../index.ts";
 import type { CommandContext } from "./command.ts";
 import { IdleTimer } from "./idle-timer.ts";
+import { withOptionNames } from "./option-names.ts";
 import { Progress, showsProgress } from "./progress.ts";
 import { interruptedAt, isInterruption } from "./read-interrupted.ts";
 import { recordToJson } from "./record-json.ts";
@@ -30,8 +31,9 @@ export async function readRecords(context: CommandContext, stream: RecordStream,
 	const idle = new IdleTimer(context.io.clock, plan.timeoutMs);
 	const signal = AbortSignal.any([context.signal, idle.signal]);
 	const { from, to, fromCut, toCut, limit, follow } = plan;
-	await using reader = stream.read({ shard, from, to, fromCut, toCut, limit, follow, signal });
-	await reader.open();
+	const range = { shard, from, to, fromCut, toCut, limit, follow, signal };
+	await using reader = await withOptionNames(async () => stream.read(range));
+	await withOptionNames(() => reader.open());
 	const progress = showsProgress(context, follow) ? new Progress(context, "read") : undefined;
 	const done: Handed = { writing: undefined };
 	const ended = await pump(context, reader, idle, plan, progress, done)

@@ -2,6 +2,7 @@
 import { fail } from "../core/errors.ts";
 import { describe, rejectUnknown } from "../core/options.ts";
 import type { RecordPart, StreamRecord } from "../index.ts";
+import { asWritten, noField, objectOfLine, requireIntegerMember } from "./json-line.ts";
 import type { CopiedRecord } from "./parts-copy.ts";
 
 /** What `append --records` takes. `read --json` gives `sequence` and `time` as well, which are left out on the way back. */
@@ -14,7 +15,7 @@ const encoder = new TextEncoder();
  * which tells how the reading ended. @throws INVALID_OPTION
  */
 export function recordOfJson(line: Uint8Array): CopiedRecord | undefined {
-	const all = objectOf(line);
+	const all = objectOfLine(line);
 	if (isEnd(all)) return undefined;
 	const given = isRead(all) ? withoutPlace(all) : all;
 	if ("sequence" in given || "time" in given) {
@@ -32,22 +33,35 @@ export function recordOfJson(line: Uint8Array): CopiedRecord | undefined {
 		throw fail("INVALID_OPTION", "a record has either value or valueBase64");
 	}
 	if (value !== undefined && (typeof value !== "string" || !value.isWellFormed())) {
-		throw fail("INVALID_OPTION", `value must be a well-formed text, not ${describe(value)}`, {
+		throw fail("INVALID_OPTION", `value must be a well-formed text, not ${asWritten(line, ["value"], value)}`, {
 			hint: "Write JSON into the text, or bytes as valueBase64.",
 		});
 	}
+	if ((rest.shard ?? null) !== null) requireIntegerMember(line, ["shard"], rest.shard);
+	if ((rest.eventTime ?? null) !== null) requireIntegerMember(line, ["eventTime"], rest.eventTime);
 	const bytes = value === undefined ? bytesOf(valueBase64, "valueBase64") : encoder.encode(value);
 	const info = clientInfo === undefined || clientInfo === null ? null : bytesOf(clientInfo, "clientInfo");
 	const record = { ...rest, value: bytes, clientInfo: info };
-	return part === undefined ? record : { ...record, part: partOf(part) };
+	return part === undefined ? record : { ...record, part: partOf(part, line) };
 }
 
-function partOf(given: unknown): RecordPart {
-	const { index, last } = (given ?? {}) as Partial<RecordPart>;
-	if (Number.isSafeInteger(index) && (index as number) >= 0 && typeof last === "boolean") {
-		return { index: index as number, last };
+function partOf(given: unknown, line: Uint8Array): RecordPart {
+	if (typeof given !== "object" || given === null || Array.isArray(given)) {
+		throw fail(
+			"INVALID_OPTION",
+			`part must be an object, as {"index":0,"last":false}, not ${asWritten(line, ["part"], given)}`,
+			{
+				details: { option: "part" },
+			},
+		);
 	}
-	throw fail("INVALID_OPTION", `part must be {"index":0,"last":false}, not ${describe(given)}`);
+	rejectUnknown(given, ["index", "last"], "part");
+	const { index, last } = given as { readonly index?: unknown; readonly last?: unknown };
+	requireIntegerMember(line, ["part", "index"], index, 0);
+	if (typeof last === "boolean") return { index, last };
+	throw fail("INVALID_OPTION", `part.last must be true or false, not ${asWritten(line, ["part", "last"], last)}`, {
+		details: { option: "part.last" },
+	});
 }
 
 /** Where `read --json` ended, and why. */
@@ -64,18 +78,19 @@ function withoutPlace({ sequence: _sequence, time: _time, ...rest }: Record<stri
 	return rest;
 }
 
-/** The key that a line of JSON has in a field; a number is a key as JavaScript writes it. @throws INVALID_OPTION */
+/** The key that a line of JSON has in a field of its own; a number is a key as JavaScript writes it. @throws INVALID_OPTION */
 export function keyOfJson(line: Uint8Array, field: string): string {
-	const value = objectOf(line)[field];
+	const given = objectOfLine(line);
+	if (!Object.hasOwn(given, field)) throw noField(given, field);
+	const value = given[field];
 	if (typeof value === "string") return value;
-	if (typeof value === "number") return keyOfNumber(value, field);
-	throw fail("INVALID_OPTION", `the field ${describe(field)} must be a text or a number, not ${describe(value)}`);
-}
-
-/** Two numbers that JSON tells apart must not become one key. */
-function keyOfNumber(value: number, field: string): string {
+	const written = asWritten(line, [field], value);
+	if (typeof value !== "number") {
+		throw fail("INVALID_OPTION", `the field ${describe(field)} must be a text or a number, not ${written}`);
+	}
+	// Two numbers that JSON tells apart must not become one key.
 	if (!Number.isInteger(value) || Number.isSafeInteger(value)) return String(value);
-	throw fail("INVALID_OPTION", `the field ${describe(field)} is too large for a number that is a key: about ${value}`, {
+	throw fail("INVALID_OPTION", `the field ${describe(field)} is too large for a number that is a key: ${written}`, {
 		hint: "Write it as a text, in quotes.",
 	});
 }
@@ -94,17 +109,6 @@ function valueMembers(value: Uint8Array): object {
 	} catch {
 		return { valueBase64: base64(value) };
 	}
-}
-
-function objectOf(line: Uint8Array): Record<string, unknown> {
-	let given: unknown;
-	try {
-		given = JSON.parse(strict.decode(line));
-	} catch (error) {
-		throw fail("INVALID_OPTION", `not JSON in UTF-8: ${(error as Error).message}`, { cause: error });
-	}
-	if (typeof given === "object" && given !== null && !Array.isArray(given)) return given as Record<string, unknown>;
-	throw fail("INVALID_OPTION", `must be a JSON object, not ${describe(given)}`);
 }
 
 function bytesOf(text: unknown, name: string): Uint8Array {

@@ -30,11 +30,12 @@ const durationUnits: Readonly<Record<string, number>> = {
 
 /** Bytes of a text such as `64KiB`, `1.5GiB`, `10MB` or `4096`; `option` names it in the error. */
 export function parseSize(text: string, option: string): number {
-	const [, digits = "", unit = ""] = /^(\d+(?:\.\d+)?) ?([a-z]*)$/i.exec(text) ?? [];
+	const [, digits = "", unit = ""] = /^(-?\d+(?:\.\d+)?) ?([a-z]*)$/i.exec(text) ?? [];
 	const factor = sizeUnits[unit.toLowerCase()];
 	const bytes = Math.round(Number(digits) * (factor ?? Number.NaN));
-	const whole = factor !== 1 || !digits.includes(".");
-	if (digits !== "" && whole && Number.isSafeInteger(bytes)) return bytes;
+	const whole = digits !== "" && factor !== undefined && (factor !== 1 || !digits.includes("."));
+	if (whole && !digits.startsWith("-") && Number.isSafeInteger(bytes)) return bytes;
+	if (whole) throw invalid(option, `a size from 0 to ${Number.MAX_SAFE_INTEGER} bytes`, text);
 	throw invalid(option, "a size such as 4096, 64KiB or 1.5GiB", text);
 }
 
@@ -57,7 +58,8 @@ export function formatDuration(ms: number): string {
 export function parseCount(text: string, option: string, min = 0): number {
 	const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
 	if (Number.isSafeInteger(value) && value >= min) return value;
-	throw invalid(option, `a whole number of at least ${min}`, text);
+	const range = /^-?\d+$/.test(text) ? `from ${min} to ${Number.MAX_SAFE_INTEGER}` : `of at least ${min}`;
+	throw invalid(option, `a whole number ${range}`, text);
 }
 
 function invalid(option: string, expected: string, text: string): Error {

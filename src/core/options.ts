@@ -27,7 +27,10 @@ export function requireInteger(
 	max: number = Number.MAX_SAFE_INTEGER,
 ): number {
 	if (typeof value === "number" && Number.isSafeInteger(value) && value >= min && value <= max) return value;
-	const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;
+	// The bound that nobody has set is named where it is the one in the way.
+	const beyond = typeof value === "number" && Number.isInteger(value) && value > max;
+	const isOpen = max === Number.MAX_SAFE_INTEGER && min !== Number.MIN_SAFE_INTEGER && !beyond;
+	const range = isOpen ? `of at least ${min}` : `from ${min} to ${max}`;
 	throw fail("INVALID_OPTION", `${name} must be an integer ${range}, not ${describe(value)}`, {
 		details: { option: name },
 	});

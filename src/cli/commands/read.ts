@@ -14,6 +14,7 @@ import {
 import { IdleTimer } from "../idle-timer.ts";
 import { parseLocation } from "../location-text.ts";
 import { handleOf, withStream } from "../open-store.ts";
+import { withOptionNames } from "../option-names.ts";
 import { Progress, showsProgress } from "../progress.ts";
 import { interruptedAt, isInterruption } from "../read-interrupted.ts";
 import { readRecords } from "../read-records.ts";
@@ -162,8 +163,8 @@ async function readStream(
 	const idle = new IdleTimer(context.io.clock, plan.timeoutMs);
 	const signal = AbortSignal.any([context.signal, idle.signal]);
 	const { from, to, follow } = plan;
-	await using reader = stream.reader({ from, to, follow, signal });
-	await reader.open();
+	await using reader = await withOptionNames(async () => stream.reader({ from, to, follow, signal }));
+	await withOptionNames(() => reader.open());
 	const done: Handed = { position: reader.offset };
 	const session = { context, stream, plan, reader, begin: reader.offset, idle, signal, done };
 	try {

@@ -13,6 +13,7 @@ import {
 } from "../command.ts";
 import { parseLocation } from "../location-text.ts";
 import { handleOf, type OpenStream, withStream } from "../open-store.ts";
+import { withOptionNames } from "../option-names.ts";
 import { formatBytes, formatCount, parseCount } from "../units.ts";
 
 /** Moves the head of a stream. */
@@ -68,7 +69,7 @@ async function run(context: CommandContext, [address = ""]: readonly string[], o
 async function truncateBytes(context: CommandContext, open: OpenStream, before: Location): Promise<void> {
 	const { stream, place, name } = open;
 	const old = (await stream.info()).shards[0];
-	await stream.truncateBefore(before);
+	await withOptionNames(() => stream.truncateBefore(before));
 	const { head, tail } = (await stream.info()).shards[0] ?? { head: 0, tail: 0 };
 	if (context.global.json) await context.out.json({ scope: place.scope, stream: place.stream, head, tail });
 	else {
@@ -82,7 +83,7 @@ async function truncateBytes(context: CommandContext, open: OpenStream, before: 
 async function truncateRecords(context: CommandContext, open: OpenStream, what: RecordTruncation): Promise<void> {
 	const { records, place, name } = open;
 	const old = (await records.info()).shards;
-	await records.truncateBefore(what);
+	await withOptionNames(() => records.truncateBefore(what));
 	const { shards } = await records.info();
 	if (context.global.json) {
 		const bounds = shards.map(({ shard, head, tail }) => ({ shard, head, tail }));

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { splitLines } from "../../../src/cli/line-split.ts";
+import { splitLines, withoutMark } from "../../../src/cli/line-split.ts";
 
 async function* inChunks(text: string, size: number): AsyncGenerator<Uint8Array> {
 	const bytes = Buffer.from(text);
@@ -32,5 +32,38 @@ describe("lines", () => {
 		expect(Buffer.from((await lines.next()).value as Uint8Array).toString()).toBe("short");
 		await expect(lines.next()).rejects.toMatchObject({ code: "STREAMBED_TOO_LARGE", details: { line: 2, limit: 25 } });
 		expect(taken).toBe(3);
+	});
+});
+
+describe("a byte order mark", () => {
+	const rest = async (...chunks: number[][]): Promise<number[]> => {
+		async function* given(): AsyncGenerator<Uint8Array> {
+			for (const chunk of chunks) yield Uint8Array.from(chunk);
+		}
+		return (await Array.fromAsync(withoutMark(given()))).flatMap((chunk) => [...chunk]);
+	};
+
+	it.each([
+		[
+			[[0xef, 0xbb, 0xbf, 1], [2]],
+			[1, 2],
+		],
+		[
+			[[0xef], [0xbb], [], [0xbf, 1], [0xef, 0xbb, 0xbf]],
+			[1, 0xef, 0xbb, 0xbf],
+		],
+		[[[0xef, 0xbb, 0xbf]], []],
+		[
+			[[0xef, 0xbb], [1]],
+			[0xef, 0xbb, 1],
+		],
+		[[[0xef, 0xbb]], [0xef, 0xbb]],
+		[
+			[[1], [0xef, 0xbb, 0xbf]],
+			[1, 0xef, 0xbb, 0xbf],
+		],
+		[[], []],
+	])("is left out at the beginning only: %j", async (chunks, expected) => {
+		expect(await rest(...chunks)).toEqual(expected);
 	});
 });

@@ -59,6 +59,21 @@ describe("locations on the command line", () => {
 	});
 
 	it.each([
+		["offset:-5", '--from offset:N must be a size from 0 to 9007199254740991 bytes, not "-5"'],
+		["offset:-1.5KiB", '--from offset:N must be a size from 0 to 9007199254740991 bytes, not "-1.5KiB"'],
+		[
+			"offset:9007199254740993",
+			'--from offset:N must be a size from 0 to 9007199254740991 bytes, not "9007199254740993"',
+		],
+		["last:9000000TiB", '--from last:N must be a size from 0 to 9007199254740991 bytes, not "9000000TiB"'],
+		["seq:9007199254740993", '--from seq:N must be a whole number from 0 to 9007199254740991, not "9007199254740993"'],
+		["seq:-1", '--from seq:N must be a whole number from 0 to 9007199254740991, not "-1"'],
+		["offset:x", '--from offset:N must be a size such as 4096, 64KiB or 1.5GiB, not "x"'],
+	])("refuses %j with the range, and what came", (text, message) => {
+		expect(errorOf(text).message).toBe(message);
+	});
+
+	it.each([
 		"",
 		"start",
 		"HEAD",

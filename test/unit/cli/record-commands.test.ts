@@ -67,7 +67,12 @@ describe("records of a file, all at one stroke", () => {
 		["client info that is no base64", '{"value":"v","clientInfo":"#"}', "INVALID_OPTION", /line 2 .*clientInfo/],
 		["a shard that is not there", '{"value":"v","shard":3}', "INVALID_OPTION", /line 2 .*no shard 3: .* from 0 to 2/],
 		["a shard before the first", '{"value":"v","shard":-1}', "INVALID_OPTION", /line 2 .*no shard -1/],
-		["a shard that is a text", '{"value":"v","shard":"1"}', "INVALID_OPTION", /line 2 .*no shard "1"/],
+		[
+			"a shard that is a text",
+			'{"value":"v","shard":"1"}',
+			"INVALID_OPTION",
+			/line 2 .*shard must be an integer number, not the text "1"/,
+		],
 		["no JSON", '{"value":"v"', "INVALID_OPTION", /line 2 of r\.ndjson: not JSON/],
 		["an empty line", "", "INVALID_OPTION", /line 2 of r\.ndjson: not JSON/],
 		["a key of 10 MB", `{"value":"v","key":"${huge}"}`, "LIMIT_EXCEEDED", /line 2 .*key .*10000000 bytes.*4096/],
@@ -127,6 +132,10 @@ describe("of record streams", () => {
 		[["read", "a/r", "--from", "seq:1"], "INVALID_OPTION", /name the shard/],
 		[["read", "a/r", "--from", "seq:9", "--shard", "0"], "OUT_OF_RANGE", /beyond the tail/],
 		[["read", "a/r", "--from-cut", "x"], "INVALID_OPTION", /--from-cut is no cut/],
+		[["read", "a/r", "--from", "offset:1", "--shard", "1"], "WRONG_KIND", /^--from offset:N does not fit: .* seq:N$/],
+		[["read", "a/r", "--to", "seq:1"], "INVALID_OPTION", /^--to is a sequence/],
+		[["read", "a/bytes", "--to", "seq:1"], "WRONG_KIND", /^--to seq:N does not fit/],
+		[["truncate", "a/bytes", "--before", "seq:1"], "WRONG_KIND", /^--before seq:N does not fit/],
 		[["read", "a/r", "--from", "head", "--from-cut", "x"], "INVALID_OPTION", /./],
 		[["read", "a/r", "--limit", "1KiB"], "INVALID_OPTION", /--limit/],
 		[["read", "a/bytes", "--from", "seq:0"], "WRONG_KIND", /./],
@@ -160,6 +169,63 @@ describe("of record streams", () => {
 		expect(failed.error.message.length).toBeLessThan(300);
 		expect(await tails()).toEqual(before);
 		expect((await cli(["list", "a"])).lines).toHaveLength(2);
+	});
+});
+
+describe("a cut that does not fit", () => {
+	async function cutOf(stream: string, ...options: string[]): Promise<string> {
+		await cli(["create", stream, "--kind", "records", "--shards", "3", "--if-missing"]);
+		return (await cli(["cut", stream, ...options])).lines[0] as unknown as string;
+	}
+
+	it.each([
+		["read", "--from-cut"],
+		["read", "--to-cut"],
+		["truncate", "--before-cut"],
+	])("is refused by the name of the option: %s %s", async (command, option) => {
+		const failed = await cli([command, "a/r", option, await cutOf("cuts/other")]);
+		expect([failed.code, failed.error.details]).toEqual([2, { option }]);
+		expect(failed.error.message).toMatch(new RegExp(`^${option} is of another stream`));
+	});
+
+	it("also where it is of one shard only", async () => {
+		await using store = await open(`file:${join(cwd, "data")}`, { mode: "read" });
+		await using reader = await records(store).read({ shard: 1 }).open();
+		for (const option of ["--from-cut", "--to-cut"]) {
+			const failed = await cli(["read", "a/r", option, reader.location as string]);
+			expect([failed.code, failed.error]).toMatchObject([
+				2,
+				{ message: `${option} is of shard 1 only`, details: { option } },
+			]);
+		}
+	});
+});
+
+describe("a byte order mark at the beginning", () => {
+	const mark = Buffer.from([0xef, 0xbb, 0xbf]);
+
+	async function values(name: string): Promise<string[]> {
+		await using store = await open(`file:${join(cwd, "data")}`, { mode: "read" });
+		const all = store.scope("marks").stream(name, { kind: "records" }).read();
+		return await Array.fromAsync(all, ({ value }) => Buffer.from(value).toString("latin1"));
+	}
+
+	it.each([
+		["records", ["--records", "-"], `${good}\n${good}`, ["v", "v"]],
+		["atomic", ["--records", "-", "--atomic"], `${good}\r\n`, ["v"]],
+		["empty", ["--records", "-"], "", []],
+		["lines", ["--lines"], "x", ["\u00ef\u00bb\u00bfx"]],
+	])("is no part of JSON, and of bytes it is: %s", async (name, options, text, stored) => {
+		const done = await cli(["append", `marks/${name}`, ...options], Buffer.concat([mark, Buffer.from(text)]));
+		expect(done.code).toBe(0);
+		expect(await values(name)).toEqual(stored);
+	});
+
+	it("belongs to the first line only", async () => {
+		const input = Buffer.concat([Buffer.from(`${good}\n`), mark, Buffer.from(good)]);
+		expect((await cli(["append", "marks/second", "--records", "-"], input)).error.message).toMatch(
+			/^line 2 .*byte order/,
+		);
 	});
 });
 
@@ -333,7 +399,7 @@ describe("records in parts", () => {
 			/^line 3 .* only the first part has a key/,
 		],
 		["in two shards", part(0, false) + part(1, true, { shard: 1 }), /^line 3 .* another shard/],
-		["with a part that makes no sense", part(-1, false), /^line 2 .* part must be/],
+		["with a part that makes no sense", part(-1, false), /^line 2 .* part\.index must be at least 0, not -1/],
 	])("%s are refused, and what is before them is stored", async (_, lines, message) => {
 		const before = await tails();
 		const failed = await cli(["append", "a/r", "--records", "-"], `{"value":"v","shard":0}\n${lines}`);

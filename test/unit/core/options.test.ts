@@ -36,6 +36,10 @@ describe("options", () => {
 		for (const value of [0, 6, 1.5, Number.NaN, "5", undefined]) errorOf(() => requireInteger(value, "limit", 1, 5));
 		expect(errorOf(() => requireInteger(0, "limit", 1, 5)).message).toContain("from 1 to 5");
 		expect(errorOf(() => requireInteger(0, "limit", 1)).message).toContain("at least 1");
+		expect(errorOf(() => requireInteger(2 ** 53, "limit", 1)).message).toContain("from 1 to 9007199254740991");
+		const all = [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER] as const;
+		expect(errorOf(() => requireInteger(2 ** 53, "time", ...all)).message).toContain("to 9007199254740991");
+		expect(errorOf(() => requireInteger(0.5, "time", ...all)).message).toContain("from -9007199254740991");
 	});
 
 	it("are shown shortly in messages", () => {
