@@ -37,11 +37,16 @@ export async function withStore<T>(
 	const { open } = await import("../index.ts");
 	const mode = access === "read" ? "read" : "write";
 	const store = await open(place.path, { mode, create: access === "create", signal: context.signal });
+	let done: T;
 	try {
-		return await work(store);
-	} finally {
-		await store.close();
+		done = await work(store);
+	} catch (error) {
+		// What failed first is told, also where closing fails as well: that may only follow from it.
+		await store.close().catch(() => {});
+		throw error;
 	}
+	await store.close();
+	return done;
 }
 
 /** Throws NOT_FOUND unless there is a store at `place`. */

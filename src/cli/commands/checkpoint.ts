@@ -20,6 +20,7 @@ export const checkpoint: CommandSpec = {
 		2: "wrong name or option",
 		3: "no such store or stream",
 		6: "another process owns the store, or the disk is full",
+		8: "it is unknown how far it came; what was stored stays",
 	},
 	run,
 };

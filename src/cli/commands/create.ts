@@ -36,6 +36,7 @@ export const create: CommandSpec = {
 		2: "wrong name or option",
 		4: "it exists, or exists with other settings",
 		6: "another process owns the store, or the disk is full",
+		8: "it is unknown whether it was made",
 	},
 	run,
 };

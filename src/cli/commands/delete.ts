@@ -28,7 +28,8 @@ export const deleteStream: CommandSpec = {
 		2: "wrong name or option, or not confirmed",
 		3: "no such store or stream",
 		4: "a prepared write holds it",
-		6: "another process owns the store",
+		6: "another process owns the store, or the disk is full",
+		8: "it is unknown whether it was deleted",
 	},
 	run,
 };

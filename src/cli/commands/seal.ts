@@ -18,6 +18,7 @@ export const seal: CommandSpec = {
 		3: "no such store or stream",
 		4: "a prepared write holds it",
 		6: "another process owns the store, or the disk is full",
+		8: "it is unknown whether it was sealed",
 	},
 	run,
 };

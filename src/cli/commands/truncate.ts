@@ -39,6 +39,7 @@ export const truncate: CommandSpec = {
 		3: "no such store or stream",
 		4: "the position lies beyond the tail",
 		6: "another process owns the store, or the disk is full",
+		8: "it is unknown whether the head was moved",
 	},
 	run,
 };

@@ -31,7 +31,7 @@ export const txn: CommandSpec = {
 		3: "no such stream, or no such write",
 		4: "sealed",
 		6: "another process owns the store, or the disk is full",
-		8: "it is unknown whether it was committed or aborted",
+		8: "it is unknown whether it was committed",
 	},
 	run,
 };
