@@ -6,10 +6,12 @@ import type { DemoResult, StoredFile } from "./result.ts";
 
 /** The page as HTML; pictures are linked as `images/…` beside it. */
 export function contactSheet(result: DemoResult, measurements: MeasurementsResult | undefined): string {
-	const { files, bytes, appends, seconds, followed } = result;
+	const { files, bytes, appends, seconds, writeSeconds, followed } = result;
 	const ok = result.ok && measurements?.ok !== false;
 	const more = measurements === undefined ? "" : measurementsSection(measurements);
 	const images = files.reduce((sum, file) => sum + file.images.length, 0);
+	const pictures = `${formatCount(images, "picture")} in one byte stream`;
+	const title = measurements === undefined ? pictures : `${pictures}, ${onShards(measurements)}`;
 	const what = measurements === undefined ? "Every picture" : "Every picture and every measurement";
 	const verdict = ok ? `${what} came out as it went in.` : "Something differs: look for “differs” below.";
 	return `<!doctype html>
@@ -17,17 +19,18 @@ export function contactSheet(result: DemoResult, measurements: MeasurementsResul
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Streambed demo: ${formatCount(images, "picture")} in one byte stream</title>
+<title>Streambed demo: ${title}</title>
 <style>${style}${measurementsStyle}</style>
 </head>
 <body>
 <header>
 <p class="brand">Streambed demo</p>
-<h1>${formatCount(images, "picture")} in one byte stream</h1>
+<h1>${title}</h1>
 <p class="verdict ${ok ? "good" : "bad"}"><span aria-hidden="true">${ok ? "✓" : "✗"}</span> ${verdict}</p>
 <dl class="facts">
 ${fact("Stored", formatBytes(bytes))}${fact("Appends", appends.toLocaleString("en"))}${fact("Files", String(files.length))}
-${fact("Time", `${seconds.toFixed(2)} s`)}${fact("Followed live", `${formatCount(followed.images, "picture")}, ${equality(followed.equal)}`)}
+${fact("Written, each append synced", `${writeSeconds.toFixed(2)} s`)}${fact("Written, read back and compared", `${seconds.toFixed(2)} s`)}
+${fact("Followed live", `${formatCount(followed.images, "picture")}, ${equality(followed.equal)}`)}
 </dl>
 </header>
 <main>
@@ -63,6 +66,10 @@ ${more}</main>
 </body>
 </html>
 `;
+}
+
+function onShards({ records, shards }: MeasurementsResult): string {
+	return `${formatCount(records, "measurement")} as records on ${formatCount(shards.length, "shard")}`;
 }
 
 function fact(name: string, value: string): string {
@@ -108,7 +115,7 @@ const style = `
 body { margin: 0 auto; padding: 2.5rem 1.25rem 4rem; max-width: 68rem; background: var(--page); color: var(--ink);
 	font: 16px/1.5 system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
 .brand { margin: 0; color: var(--accent); font-weight: 600; }
-h1 { margin: 0; font-size: clamp(1.6rem, 4vw, 2.3rem); line-height: 1.2; }
+h1 { margin: 0; text-wrap: balance; font-size: clamp(1.6rem, 4vw, 2.3rem); line-height: 1.2; }
 h2 { margin: 2.5rem 0 .5rem; font-size: 1.2rem; }
 p { max-width: 42rem; }
 .verdict { margin: .6rem 0 1.4rem; font-weight: 600; }

@@ -109,7 +109,7 @@ async function refuseStoreInUse(folder: OutputFolder): Promise<void> {
 }
 
 function summary({ pictures: result, measurements }: Results, folder: OutputFolder): string {
-	const { files, bytes, appends, writeSeconds, followed, single } = result;
+	const { files, bytes, appends, seconds, writeSeconds, followed, single } = result;
 	const images = files.reduce((sum, file) => sum + file.images.length, 0);
 	const rate = formatBytes(bytes / writeSeconds);
 	const verdict = (equal: boolean): string => (equal ? "equal" : "DIFFERS");
@@ -120,6 +120,7 @@ function summary({ pictures: result, measurements }: Results, folder: OutputFold
 		`  split          ${formatCount(images, "picture")}: ${verdict(files.every((file) => file.equal))}`,
 		`  followed live  ${formatCount(followed.images, "picture")}: ${verdict(followed.equal)}`,
 		`  read alone     ${formatCount(single.images, "picture")}: ${verdict(single.equal)}`,
+		`  in all         ${seconds.toFixed(2)} s, written, read back and compared`,
 		...(measurements === undefined ? [] : measurementsSummary(measurements)),
 		`  store          ${printable(folder.store)}`,
 		`  look at it     ${folder.sheetUrl}`,

@@ -50,6 +50,35 @@ describe("image records", () => {
 	});
 });
 
+describe("the page of the demo", () => {
+	const pictures: DemoResult = {
+		...{ ok: true, files: [], bytes: 5, appends: 1, seconds: 0.27, writeSeconds: 0.23 },
+		...{ followed: { images: 0, equal: true }, single: { images: 0, equal: true } },
+	};
+
+	it("says of each time what it is of", () => {
+		const page = contactSheet(pictures, undefined);
+		expect(page).toContain("<dt>Written, each append synced</dt><dd>0.23 s</dd>");
+		expect(page).toContain("<dt>Written, read back and compared</dt><dd>0.27 s</dd>");
+	});
+
+	it("names the measurements in its heading, where there are some", async () => {
+		const heading = (page: string): string => /<h1>(.*)<\/h1>/.exec(page)?.[1] ?? "";
+		expect(heading(contactSheet(pictures, undefined))).toBe("0 pictures in one byte stream");
+		const root = mkdtempSync(join(tmpdir(), "streambed-demo-"));
+		try {
+			await writeMeasurements(join(root, "m"), 2500, 7);
+			await using store = await open("memory:");
+			const result = await runMeasurements(store, join(root, "m"), 2500, new Progress({ write: () => {} }));
+			expect(heading(contactSheet(pictures, result))).toBe(
+				"0 pictures in one byte stream, 2,500 measurements as records on 8 shards",
+			);
+		} finally {
+			rmSync(root, { recursive: true });
+		}
+	});
+});
+
 describe("demo", () => {
 	it("notices a file that went in differently from what was looked at", async () => {
 		const root = mkdtempSync(join(tmpdir(), "streambed-demo-"));
