@@ -2,7 +2,7 @@
  * The staged files of one write in parts, while they are being written (docs/commit-protocol.md §10). Data is written
  * once, from where its caller has it; only small pieces are gathered into frames first.
  */
-import { dirname } from "node:path/posix";
+import { dirname, join } from "node:path/posix";
 import type { Clock } from "../../core/clock.ts";
 import { fail, type StreambedError } from "../../core/errors.ts";
 import type { Random } from "../../core/random.ts";
@@ -14,7 +14,14 @@ import { corrupt } from "../format/corruption.ts";
 import { ENTRY_BYTES, FRAME_HEADER_BYTES, FRAME_PAYLOAD_TARGET, FrameType, writeFrameHeader } from "../format/frame.ts";
 import { encodeSegmentHeader, segmentTag } from "../format/segment-header.ts";
 import { SparseIndex } from "../format/sparse-index.ts";
-import { preparedPath, STAMP_BYTES, type StagedFile, type StagedOwner, stagedPath } from "../format/staged-files.ts";
+import {
+	preparedPath,
+	STAGED_FOLDER,
+	STAMP_BYTES,
+	type StagedFile,
+	type StagedOwner,
+	stagedPath,
+} from "../format/staged-files.ts";
 
 const FRAME_EXTRA_BYTES: number = FRAME_HEADER_BYTES + ENTRY_BYTES;
 /** Pieces below this size are gathered, larger ones written from where they are. */
@@ -132,9 +139,13 @@ export class StagedData {
 		const newest = this.#files.at(-1);
 		if (newest !== undefined) this.#syncLater(newest);
 		await this.#syncing;
-		if (this.#named || newest === undefined) return;
+		if (this.#named) return;
+		const { disk } = this.#host;
 		const { folder, streamPath } = this.#place;
-		for (const one of [dirname(newest.path), folder, streamPath]) await this.#host.disk.syncDir(one);
+		const staged = join(folder, STAGED_FOLDER);
+		// Of a write without a byte nothing is there yet, and that it is prepared has to stand somewhere.
+		if (newest === undefined) await makeInside(disk, streamPath, staged);
+		for (const one of [staged, folder, streamPath]) await disk.syncDir(one);
 		this.#named = true;
 	}
 

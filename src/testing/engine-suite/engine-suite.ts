@@ -44,7 +44,7 @@ export const engineSuiteCases: Readonly<
 	retention: 14,
 	keptRetention: 4,
 	multipart: 20,
-	keptMultipart: 4,
+	keptMultipart: 5,
 	records: 107,
 	keptRecords: 3,
 	recordParts: 19,

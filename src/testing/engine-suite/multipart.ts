@@ -349,6 +349,17 @@ export function persistentMultipartCases(suite: Suite): void {
 		await suite.holds((await reopen()).scope("suite").stream("long"), pattern(300_000, 2));
 	});
 
+	suite.case("one without a byte is prepared and decided like any other", async ({ stream, reopen }) => {
+		const ids = [await (await begun(stream)).prepare(), await (await begun(stream)).prepare()] as const;
+		const again = (await reopen()).scope("suite").stream("stream");
+		expect((await again.transactions()).map(({ id, state, bytes }) => [id, state, bytes]).sort()).toEqual(
+			ids.map((id) => [id, "prepared", 0]).sort(),
+		);
+		expect((await (await again.resumeTransaction(ids[0])).commit()).to).toBe(0);
+		await (await again.resumeTransaction(ids[1])).abort();
+		expect(await again.transactions()).toEqual([]);
+	});
+
 	suite.case("a prepared one waits for its decision over reopenings; an open one ends", async ({ stream, reopen }) => {
 		const prepared = await begun(stream, pattern(2_500_000, 1));
 		const id = await prepared.prepare();
