@@ -1,6 +1,6 @@
 /** A stream in memory: its shards, made when they are first asked for, its producers, and what concerns all of them. */
-import { abortError } from "../../core/abort.ts";
 import { fail, type StreambedError } from "../../core/errors.ts";
+import { GrowthWaiters } from "../../core/growth-waiters.ts";
 import { formatAddress, type StreamAddress } from "../../core/names.ts";
 import { Producers, type ProducerTriple, placesOf, type TakenEpoch } from "../../core/producers.ts";
 import type { Random } from "../../core/random.ts";
@@ -19,12 +19,6 @@ import type {
 import type { MemoryRounds } from "./memory-rounds.ts";
 import { MemoryShard, type ShardHome } from "./memory-shard.ts";
 
-interface GrowthWaiter {
-	readonly shards: number;
-	resolve(): void;
-	reject(error: unknown): void;
-}
-
 /** A stream in memory. */
 export class MemoryStream implements EngineStream, ShardHome {
 	readonly address: StreamAddress;
@@ -42,7 +36,7 @@ export class MemoryStream implements EngineStream, ShardHome {
 	appended: () => void = () => {};
 	readonly #createdAt: number;
 	readonly #shards = new Map<number, MemoryShard>();
-	readonly #waiters = new Set<GrowthWaiter>();
+	readonly #waiters = new GrowthWaiters();
 	#ended: unknown;
 	/** Also of shards that nobody has used. */
 	#sealed = false;
@@ -100,31 +94,14 @@ export class MemoryStream implements EngineStream, ShardHome {
 				(_, index) => this.#shards.get(index)?.acceptedTail ?? this.firstPosition,
 			);
 			this.layout = grown(this.layout, config.shards, this.rounds.clock.now(), tails);
-			for (const waiter of [...this.#waiters]) if (this.layout.shards > waiter.shards) waiter.resolve();
+			this.#waiters.wake(this.layout.shards);
 		}
 		this.config = config;
 	}
 
-	grown(shards: number, signal?: AbortSignal): Promise<void> {
-		return new Promise((resolve, reject) => {
-			const what = `waiting for more shards of ${this.name}`;
-			if (this.#ended !== undefined) throw this.#ended;
-			if (signal?.aborted) throw abortError(signal, what);
-			if (this.layout.shards > shards) return resolve();
-			const onAbort = (): void => waiter.reject(abortError(signal as AbortSignal, what));
-			const leave = (then: () => void): void => {
-				this.#waiters.delete(waiter);
-				signal?.removeEventListener("abort", onAbort);
-				then();
-			};
-			const waiter: GrowthWaiter = {
-				shards,
-				resolve: () => leave(resolve),
-				reject: (error) => leave(() => reject(error)),
-			};
-			this.#waiters.add(waiter);
-			signal?.addEventListener("abort", onAbort, { once: true });
-		});
+	async grown(shards: number, signal?: AbortSignal): Promise<void> {
+		if (this.#ended !== undefined) throw this.#ended;
+		await this.#waiters.wait(this.name, this.layout.shards, shards, signal);
 	}
 
 	async bounds(): Promise<readonly ShardBounds[]> {
@@ -248,7 +225,7 @@ export class MemoryStream implements EngineStream, ShardHome {
 
 	#end(error: unknown): void {
 		this.#ended ??= error;
-		for (const waiter of [...this.#waiters]) waiter.reject(error);
+		this.#waiters.end(error);
 	}
 
 	summary(): StreamSummary {

@@ -3,23 +3,17 @@
  * new is routed, and what was routed before is durable first: what an older shard holds below its position, and nothing
  * else, was routed by the old number.
  */
-import { abortError } from "../../core/abort.ts";
+import { GrowthWaiters } from "../../core/growth-waiters.ts";
 import { grown, type StreamLayout } from "../../core/stream-layout.ts";
 import type { Admission } from "./admission.ts";
 import type { StreamLog } from "./stream-log.ts";
-
-interface Waiter {
-	readonly shards: number;
-	resolve(): void;
-	reject(error: unknown): void;
-}
 
 /** The layout of an open stream, and those who wait for it to change. */
 export class StreamGrowth {
 	layout: StreamLayout;
 	/** There while the stream grows or is sealed. */
 	growing: Promise<void> | undefined;
-	readonly #waiters = new Set<Waiter>();
+	readonly #waiters = new GrowthWaiters();
 
 	constructor(layout: StreamLayout) {
 		this.layout = layout;
@@ -42,7 +36,7 @@ export class StreamGrowth {
 			await record(layout);
 			this.layout = layout;
 		});
-		for (const waiter of [...this.#waiters]) if (this.layout.shards > waiter.shards) waiter.resolve();
+		this.#waiters.wake(this.layout.shards);
 	}
 
 	/** Does something while nothing new is routed, and once all that was routed before is durable. One thing at a time. */
@@ -62,29 +56,12 @@ export class StreamGrowth {
 
 	/** Resolves once there are more than so many shards. */
 	wait(name: string, shards: number, signal?: AbortSignal): Promise<void> {
-		return new Promise((resolve, reject) => {
-			const what = `waiting for more shards of ${name}`;
-			if (signal?.aborted) return reject(abortError(signal, what));
-			if (this.layout.shards > shards) return resolve();
-			const onAbort = (): void => waiter.reject(abortError(signal as AbortSignal, what));
-			const leave = (then: () => void): void => {
-				this.#waiters.delete(waiter);
-				signal?.removeEventListener("abort", onAbort);
-				then();
-			};
-			const waiter: Waiter = {
-				shards,
-				resolve: () => leave(resolve),
-				reject: (error) => leave(() => reject(error)),
-			};
-			this.#waiters.add(waiter);
-			signal?.addEventListener("abort", onAbort, { once: true });
-		});
+		return this.#waiters.wait(name, this.layout.shards, shards, signal);
 	}
 
 	/** Ends all waits: the stream was deleted or the store closed. */
 	endWaits(error: unknown): void {
-		for (const waiter of [...this.#waiters]) waiter.reject(error);
+		this.#waiters.end(error);
 	}
 }
 
