@@ -53,7 +53,9 @@ export const breaks: Readonly<Record<string, Break>> = {
 	},
 	"torn-round": {
 		why: "a round is believed without looking whether all of it is there",
-		edits: [{ file: "log/journal/round.ts", from: "if (!bodyHolds(envelope)) return undefined;", to: "" }],
+		edits: [
+			{ file: "log/journal/round.ts", from: " || !bodyHolds(envelope)) return undefined;", to: ") return undefined;" },
+		],
 	},
 	"write-ahead": {
 		why: "frames reach their segments before their round is durable",

@@ -150,7 +150,7 @@ async function redoDamaged(
 		const what = `${counted(missing)} ${between} cannot be read: what of it is not in the segments yet is lost`;
 		work.note(join(root, "journal"), what);
 	}
-	const lost: Omit<Envelope, "body">[] = [];
+	const lost: Envelope[] = [];
 	const redo = new Redo(disk, root, REDO_OPEN_FILES);
 	try {
 		await makeSegments(work, ring, rounds);
@@ -201,14 +201,15 @@ async function makeSegments(work: RepairWork, ring: RingRounds, rounds: readonly
 	}
 }
 
+/** Tells whether it is of a frame, which has a place in a segment. */
 function hasPlace({ kind }: Pick<Envelope, "kind">): boolean {
-	return kind !== EnvelopeKind.name && kind !== EnvelopeKind.create && kind !== EnvelopeKind.delete;
+	return kind === EnvelopeKind.frame || kind === EnvelopeKind.placed;
 }
 
 /** How long segments were at least, where durable frames are lost. */
 async function noteEnds(
 	{ disk, root }: RepairWork,
-	lost: readonly Omit<Envelope, "body">[],
+	lost: readonly Envelope[],
 	ends: Map<string, number>,
 ): Promise<void> {
 	const streams = await findFolders(disk, join(root, "streams"));
@@ -216,8 +217,7 @@ async function noteEnds(
 		const stream = streams.get(formatUuid(envelope.streamId));
 		if (stream === undefined || !hasPlace(envelope)) continue;
 		const path = join(root, "streams", stream.folder, String(envelope.shard), segmentName(envelope.base));
-		const bytes = (envelope as Envelope).body?.length ?? 0;
-		ends.set(path, Math.max(ends.get(path) ?? 0, envelope.fileOffset + bytes));
+		ends.set(path, Math.max(ends.get(path) ?? 0, envelope.fileOffset + envelope.body.length));
 	}
 }
 

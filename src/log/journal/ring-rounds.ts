@@ -7,20 +7,13 @@ import { throwIfAborted } from "../../core/abort.ts";
 import { formatUuid } from "../../core/random.ts";
 import type { StreamKind } from "../../core/stream-config.ts";
 import type { Disk, DiskFile } from "../../disk/disk.ts";
-import { checksum, readU64, viewOf } from "../format/checksum.ts";
-import {
-	FRAME_HEADER_BYTES,
-	FrameType,
-	frameBodyHolds,
-	frameBytes,
-	frameHeaderCrc,
-	readFrameHeader,
-} from "../format/frame.ts";
+import { checksum, viewOf } from "../format/checksum.ts";
+import { FRAME_HEADER_BYTES, FrameType, frameBytes, readFrameHeader } from "../format/frame.ts";
 import { SEGMENT_HEADER_BYTES } from "../format/segment-header.ts";
 import type { WalkedRound } from "./journal-walk.ts";
-import { placedBodyHolds } from "./placed-body.ts";
 import { listRing } from "./ring.ts";
 import {
+	decodeDamagedRound,
 	decodeRound,
 	ENVELOPE_BYTES,
 	type Envelope,
@@ -160,12 +153,12 @@ export class RingRounds {
 	}
 
 	/** A round as redo takes it: of one that is not whole the envelopes whose bodies hold, with the others beside them. */
-	async load(round: RingRound): Promise<{ round: WalkedRound; lost: readonly Omit<Envelope, "body">[] }> {
+	async load(round: RingRound): Promise<{ round: WalkedRound; lost: readonly Envelope[] }> {
 		const { header, path, offset } = round;
 		const file = await this.#disk.open(path, "read");
 		try {
 			const bytes = await readBytes(file, offset, roundBytes(header.envelopes, header.bodyBytes));
-			const { good, lost } = tolerant(bytes, header);
+			const { good, lost } = decodeDamagedRound(bytes, header);
 			return { round: { header, path, offset, bytes, envelopes: decodeRound(bytes, header) ?? good }, lost };
 		} finally {
 			await file.close();
@@ -185,39 +178,4 @@ async function readBytes(file: DiskFile, at: number, length: number): Promise<Ui
 function tableHolds(bytes: Uint8Array, header: RoundHeader): boolean {
 	const end = ROUND_HEADER_BYTES + header.envelopes * ENVELOPE_BYTES;
 	return end <= bytes.length && checksum(bytes.subarray(8, end)) === header.crc;
-}
-
-/** Envelopes of a round whose table holds, one by one. */
-function tolerant(bytes: Uint8Array, header: RoundHeader): { good: Envelope[]; lost: Omit<Envelope, "body">[] } {
-	const view = viewOf(bytes);
-	const good: Envelope[] = [];
-	const lost: Omit<Envelope, "body">[] = [];
-	let bodyAt = ROUND_HEADER_BYTES + header.envelopes * ENVELOPE_BYTES;
-	for (let number = 0; number < header.envelopes; number++) {
-		const at = ROUND_HEADER_BYTES + number * ENVELOPE_BYTES;
-		const length = view.getUint32(at + 36, true);
-		const envelope: Envelope = {
-			kind: view.getUint8(at) as EnvelopeKind,
-			shard: view.getUint32(at + 4, true),
-			streamId: bytes.subarray(at + 8, at + 24),
-			base: readU64(view, at + 24),
-			fileOffset: view.getUint32(at + 32, true),
-			body: bytes.subarray(bodyAt, bodyAt + length),
-			crc: view.getUint32(at + 40, true),
-		};
-		bodyAt += length;
-		if (bodyHolds(envelope)) good.push(envelope);
-		else lost.push(envelope);
-	}
-	return { good, lost };
-}
-
-function bodyHolds({ kind, body, crc }: Envelope): boolean {
-	if (kind === EnvelopeKind.name || kind === EnvelopeKind.create || kind === EnvelopeKind.delete)
-		return checksum(body) === crc;
-	if (kind !== EnvelopeKind.frame && kind !== EnvelopeKind.placed) return false;
-	const frame = readFrameHeader(body, viewOf(body), 0);
-	if (frame === undefined || frameHeaderCrc(viewOf(body), 0) !== crc) return false;
-	if (kind === EnvelopeKind.placed) return placedBodyHolds(body, frame);
-	return frameBytes(frame) === body.length && frameBodyHolds(body, 0, frame);
 }

@@ -15,6 +15,8 @@ import { placedBodyHolds } from "./placed-body.ts";
 export const ROUND_ALIGN = 4096;
 export const ROUND_HEADER_BYTES = 64;
 export const ENVELOPE_BYTES = 48;
+/** Where an envelope tells the length of its body. */
+const BODY_BYTES_AT = 36;
 
 const MAGIC = 0x44_52_42_53; // "SBRD"
 const VERSION = 1;
@@ -102,7 +104,7 @@ export function encodeRound(
 		target.set(part.streamId, at + 8);
 		writeU64(view, at + 24, part.base);
 		view.setUint32(at + 32, part.fileOffset, true);
-		view.setUint32(at + 36, length, true);
+		view.setUint32(at + BODY_BYTES_AT, length, true);
 		view.setUint32(at + 40, part.crc, true);
 		view.setUint32(at + 44, 0, true);
 		if (copyBodies) part.source.copy(target, body, part.from, part.to);
@@ -159,22 +161,41 @@ export function decodeRound(bytes: Uint8Array, header: RoundHeader): Envelope[] 
 	const envelopes: Envelope[] = [];
 	let body = bodiesAt;
 	for (let at = ROUND_HEADER_BYTES; at < bodiesAt; at += ENVELOPE_BYTES) {
-		const length = view.getUint32(at + 36, true);
-		if (body + length > bodiesAt + header.bodyBytes) return undefined;
-		const envelope: Envelope = {
-			kind: view.getUint8(at) as EnvelopeKind,
-			shard: view.getUint32(at + 4, true),
-			streamId: bytes.subarray(at + 8, at + 24),
-			base: readU64(view, at + 24),
-			fileOffset: view.getUint32(at + 32, true),
-			body: bytes.subarray(body, body + length),
-			crc: view.getUint32(at + 40, true),
-		};
-		if (!bodyHolds(envelope)) return undefined;
+		const envelope = envelopeAt(bytes, view, at, body);
+		body += view.getUint32(at + BODY_BYTES_AT, true);
+		if (body > bodiesAt + header.bodyBytes || !bodyHolds(envelope)) return undefined;
 		envelopes.push(envelope);
-		body += length;
 	}
 	return body === bodiesAt + header.bodyBytes ? envelopes : undefined;
+}
+
+/** Envelopes of a round whose table holds and some of whose bodies do not: those that are whole, and the others. */
+export function decodeDamagedRound(bytes: Uint8Array, header: RoundHeader): { good: Envelope[]; lost: Envelope[] } {
+	const view = viewOf(bytes);
+	const good: Envelope[] = [];
+	const lost: Envelope[] = [];
+	const bodiesAt = ROUND_HEADER_BYTES + header.envelopes * ENVELOPE_BYTES;
+	let body = bodiesAt;
+	for (let at = ROUND_HEADER_BYTES; at < bodiesAt; at += ENVELOPE_BYTES) {
+		const envelope = envelopeAt(bytes, view, at, body);
+		body += view.getUint32(at + BODY_BYTES_AT, true);
+		if (bodyHolds(envelope)) good.push(envelope);
+		else lost.push(envelope);
+	}
+	return { good, lost };
+}
+
+/** The envelope whose line in the table begins at `at`, with its body. */
+function envelopeAt(bytes: Uint8Array, view: DataView, at: number, body: number): Envelope {
+	return {
+		kind: view.getUint8(at) as EnvelopeKind,
+		shard: view.getUint32(at + 4, true),
+		streamId: bytes.subarray(at + 8, at + 24),
+		base: readU64(view, at + 24),
+		fileOffset: view.getUint32(at + 32, true),
+		body: bytes.subarray(body, body + view.getUint32(at + BODY_BYTES_AT, true)),
+		crc: view.getUint32(at + 40, true),
+	};
 }
 
 const kinds: ReadonlySet<number> = new Set(Object.values(EnvelopeKind));

@@ -19,7 +19,18 @@ import {
 	TOTAL,
 	write,
 } from "./repair-kit.ts";
-import { cutFile, errorOf, flipBit, leftBy, openOwner, patchFile, ROOT, segmentFiles, writeFile } from "./store-kit.ts";
+import {
+	copyTree,
+	cutFile,
+	errorOf,
+	flipBit,
+	leftBy,
+	openOwner,
+	patchFile,
+	ROOT,
+	segmentFiles,
+	writeFile,
+} from "./store-kit.ts";
 
 const WHOLE = { read: [[0, TOTAL]], next: TOTAL, sealed: "STREAMBED_SEALED", head: 0 };
 
@@ -99,6 +110,24 @@ describe("a damaged journal", () => {
 		const places = problems.map(({ path, offset }) => `${path} ${offset}`);
 		expect(places).toEqual([...new Set(places)]);
 		for (const { path, message } of problems) expect(message).not.toContain(path);
+	});
+
+	it("that holds no frame of a shard, but an epoch of its stream, makes no segment there", async () => {
+		const left = await leftBy("closed", async (store) => {
+			const stream = await store.scope("a").create("b", { segmentBytes: 65_536 });
+			for (let append = 0; append < 4; append++) await stream.append(new Uint8Array(60_000));
+			await stream.truncateBefore(180_000);
+		});
+		await forgetRounds(left.disk);
+		const store = await openOwner(left);
+		await store.scope("a").stream("b").producer("p");
+		const disk = await copyTree(left.disk);
+		await store.close();
+		const before = await segmentFiles(disk, "a/b");
+		expect(before.map((path) => path.endsWith("00000000000000000000.seg"))).not.toContain(true);
+		await disk.unlink(CHECKPOINT);
+		expect(await repair(disk)).toMatchObject({ ok: true });
+		expect(await segmentFiles(disk, "a/b")).toEqual(before);
 	});
 
 	it("of a store that was closed is replaced by an empty one", async () => {
