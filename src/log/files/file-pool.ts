@@ -90,11 +90,15 @@ export class FilePool {
 
 	/** Syncs what was written to one file before this call; writes that arrive meanwhile make it unsynced again. */
 	async sync(path: string): Promise<void> {
-		const entry = this.#entries.get(path);
-		// Who else waited may have begun the next sync by now: that one has to end as well.
-		while (entry?.syncing !== undefined) await entry.syncing;
-		if (entry?.dirty === true)
-			await this.use(path, async () => await (entry.dirty ? this.#syncEntry(entry) : entry.syncing));
+		let entry = this.#entries.get(path);
+		while (entry?.syncing !== undefined) {
+			await entry.syncing;
+			// Who else waited may have begun the next sync by now: that one has to end as well. Or the file was forgotten.
+			entry = this.#entries.get(path);
+		}
+		if (entry?.dirty !== true) return;
+		const unsynced = entry;
+		await this.use(path, async () => await (unsynced.dirty ? this.#syncEntry(unsynced) : unsynced.syncing));
 	}
 
 	/** Closes the file without a sync and forgets it: it was, or is going to be, removed. */
@@ -161,7 +165,7 @@ export class FilePool {
 			} finally {
 				entry.users--;
 			}
-			if (entry.users > 0 || entry.dirty) continue;
+			if (entry.users > 0 || (entry.dirty && !entry.doomed)) continue;
 			if (this.#entries.get(entry.path) === entry) this.#entries.delete(entry.path);
 			await close(entry);
 		}

@@ -19,6 +19,14 @@ function count(disk: FaultyDisk, operation: string, path?: string): number {
 	return disk.events.filter((event) => event.operation === operation && (path ?? event.path) === event.path).length;
 }
 
+/** The next sync of a file hangs until the returned function is called. */
+function hangSync(disk: FaultyDisk, path: RegExp): () => void {
+	let end: () => void = () => {};
+	const ended = new Promise<void>((resolve) => (end = resolve));
+	disk.addRule({ operation: "sync", path, before: () => ended });
+	return end;
+}
+
 describe("a pool of open files", () => {
 	it("opens a file once, however many use it at the same time", async () => {
 		const disk = await diskWith(1);
@@ -72,6 +80,39 @@ describe("a pool of open files", () => {
 		end();
 		await Promise.all([closing, sync]);
 		expect([files.unsynced(), count(disk, "sync", "/0")]).toEqual([[], 1]);
+		await files.close();
+	});
+
+	it("has nothing left to sync of a file that was forgotten while its last sync was under way", async () => {
+		const disk = await diskWith(1);
+		const failures: unknown[] = [];
+		const files = pool(disk, 8, failures);
+		const end = hangSync(disk, /0/);
+		await files.write("/0", bytes, 0);
+		const first = files.sync("/0");
+		await files.write("/0", bytes, 3);
+		const second = files.sync("/0");
+		await files.forget("/0");
+		await disk.unlink("/0");
+		end();
+		await Promise.all([first, second]);
+		expect([failures, count(disk, "sync"), count(disk, "close", "/0")]).toEqual([[], 1, 2]);
+		await files.close();
+	});
+
+	it("closes a file that was written to and forgotten while it was synced to be closed", async () => {
+		const disk = await diskWith(2);
+		const files = pool(disk, 1);
+		const end = hangSync(disk, /0/);
+		await files.write("/0", bytes, 0);
+		const closing = files.use("/1", (file) => file.size());
+		while (count(disk, "sync", "/0") === 0) await new Promise((resolve) => setImmediate(resolve));
+		await files.write("/0", bytes, 3);
+		await files.forget("/0");
+		const closes = count(disk, "close", "/0");
+		end();
+		await closing;
+		expect([count(disk, "close", "/0") - closes, count(disk, "sync")]).toEqual([1, 1]);
 		await files.close();
 	});
 
