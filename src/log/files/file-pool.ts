@@ -30,6 +30,7 @@ export class FilePool {
 	/** In the order of last use. */
 	readonly #entries = new Map<string, Entry>();
 	#closed = false;
+	#failed: { readonly error: unknown } | undefined;
 
 	constructor(disk: Disk, limit: number, mode: "read" | "write", onSyncFailed: (error: unknown, path: string) => void) {
 		this.#disk = disk;
@@ -88,7 +89,10 @@ export class FilePool {
 		return open.filter((entry) => entry.dirty || entry.syncing !== undefined).map((entry) => entry.path);
 	}
 
-	/** Syncs what was written to one file before this call; writes that arrive meanwhile make it unsynced again. */
+	/**
+	 * Syncs what was written to one file before this call; writes that arrive meanwhile make it unsynced again. @throws once
+	 * any sync has failed, whoever asked for that one: it may have been the only one that would have told of these writes
+	 */
 	async sync(path: string): Promise<void> {
 		let entry = this.#entries.get(path);
 		while (entry?.syncing !== undefined) {
@@ -96,6 +100,7 @@ export class FilePool {
 			// Who else waited may have begun the next sync by now: that one has to end as well. Or the file was forgotten.
 			entry = this.#entries.get(path);
 		}
+		if (this.#failed !== undefined) throw this.#failed.error;
 		if (entry?.dirty !== true) return;
 		const unsynced = entry;
 		await this.use(path, async () => await (unsynced.dirty ? this.#syncEntry(unsynced) : unsynced.syncing));
@@ -184,6 +189,7 @@ export class FilePool {
 		try {
 			await (entry.file ?? (await entry.opening)).sync();
 		} catch (error) {
+			this.#failed ??= { error };
 			this.#onSyncFailed(error, entry.path);
 			throw error;
 		}

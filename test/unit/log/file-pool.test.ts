@@ -116,7 +116,7 @@ describe("a pool of open files", () => {
 		await files.close();
 	});
 
-	it("reports a failed sync once, and does not try it again", async () => {
+	it("reports a failed sync once, does not try it again, and says of nothing that it is durable", async () => {
 		const disk = await diskWith(1);
 		const failures: unknown[] = [];
 		const files = pool(disk, 8, failures);
@@ -124,8 +124,8 @@ describe("a pool of open files", () => {
 		await files.write("/0", bytes, 0);
 		await expect(files.sync("/0")).rejects.toMatchObject({ code: "EIO" });
 		expect(failures).toHaveLength(1);
-		await files.sync("/0");
-		expect(count(disk, "sync")).toBe(1);
+		await expect(files.sync("/0")).rejects.toMatchObject({ code: "EIO" });
+		expect([failures.length, count(disk, "sync")]).toEqual([1, 1]);
 		await files.close();
 	});
 

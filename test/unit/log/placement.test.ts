@@ -21,6 +21,22 @@ async function anchored(around: Surroundings): Promise<{ store: Store; stream: B
 	return { store, stream };
 }
 
+/** Streams of these names, each with an append that stands in its segment. */
+async function eachWithAnAppend<const Names extends readonly string[]>(
+	{ clock }: Surroundings,
+	store: Store,
+	names: Names,
+): Promise<{ [Name in keyof Names]: ByteStream }> {
+	const streams: ByteStream[] = [];
+	for (const name of names) {
+		const stream = await drive(clock, store.scope("s").create(name));
+		await drive(clock, stream.append(patterned(0, 0, 10)));
+		await pass(clock, 200);
+		streams.push(stream);
+	}
+	return streams as { [Name in keyof Names]: ByteStream };
+}
+
 /** Opens what a dead process left, and reads and verifies all of it. */
 async function tailOf(disk: Disk): Promise<{ tail: number; tailCutBytes: number; store: Store; around: Surroundings }> {
 	const around = surroundings({ disk, limits });
@@ -175,6 +191,38 @@ describe("a large payload", () => {
 		expect(await codeOf(stream.append(new Uint8Array(1)))).toBe("STREAMBED_STOPPED");
 		await drive(around.clock, store.close());
 		await closeSound(await tailOf(disk));
+	});
+
+	it("is not acknowledged where the sync that failed was somebody else's", async () => {
+		const disk = faultyDisk(memoryDisk());
+		const around = surroundings({ disk, limits });
+		const { clock } = around;
+		const store = await openStore(around);
+		const [, , a, b] = await eachWithAnAppend(around, store, ["c", "d", "a", "b"]);
+		const hang = (operation: "sync" | "write", path: RegExp): (() => void) => {
+			let letGo: () => void = () => {};
+			const end = new Promise<void>((resolve) => (letGo = resolve));
+			disk.addRule({ operation, path, before: () => end });
+			return letGo;
+		};
+		const letGo = [hang("sync", /c\.stream.*\.seg/), hang("sync", /d\.stream.*\.seg/)];
+		const checkpoint = codeOf(store.checkpoint());
+		await pass(clock, 50);
+		await drive(clock, Promise.all([a, b].map((stream) => stream.append(patterned(0, 10, 10)))));
+		await pass(clock, 200);
+		// One payload is in its place, the other on its way, when the checkpoint syncs the first.
+		letGo.push(hang("write", /b\.stream.*\.seg/));
+		disk.addRule({ operation: "sync", path: /a\.stream.*\.seg/, code: "EIO" });
+		const answers = [a, b].map((stream) => stream.append(patterned(0, 20, LARGE)).catch((error: unknown) => error));
+		await pass(clock, 5);
+		for (const go of letGo) {
+			go();
+			await pass(clock, 50);
+		}
+		expect(await drive(clock, checkpoint)).toBe("STREAMBED_STOPPED");
+		const unknown = { code: "STREAMBED_STOPPED", details: { outcome: "unknown" } };
+		expect(await drive(clock, Promise.all(answers))).toMatchObject([unknown, unknown]);
+		await drive(clock, store.close());
 	});
 
 	it("keeps its bytes apart from small appends before and behind it, over rolls", async () => {
