@@ -65,7 +65,12 @@ export class Placement {
 	async undo(frames: readonly MemoryFrame[]): Promise<void> {
 		for (const { chunk, at } of frames.toReversed()) {
 			chunk.segment.anchoredIn = -1;
-			await this.#files.use(chunk.segment.path, (file) => file.truncate(chunk.fileOffset + at));
+			await this.#files
+				.use(chunk.segment.path, (file) => file.truncate(chunk.fileOffset + at))
+				.catch((error) => {
+					// Somebody removed the stream: write-behind finds out, as of what was never placed.
+					if (!isGone(error)) throw error;
+				});
 		}
 	}
 }

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { Disk } from "../../../src/disk/disk.ts";
 import { type ByteStream, open, type ProducerTriple, type Store, verifyStore } from "../../../src/index.ts";
+import { removeTree } from "../../../src/log/files/stream-folder.ts";
 import { faultyDisk } from "../../../src/testing/faulty-disk.ts";
 import { memoryDisk } from "../../../src/testing/memory-disk.ts";
 import { memoryLocker } from "../../../src/testing/memory-locker.ts";
@@ -222,6 +223,22 @@ describe("a large payload", () => {
 		expect(await drive(clock, checkpoint)).toBe("STREAMBED_STOPPED");
 		const unknown = { code: "STREAMBED_STOPPED", details: { outcome: "unknown" } };
 		expect(await drive(clock, Promise.all(answers))).toMatchObject([unknown, unknown]);
+		await drive(clock, store.close());
+	});
+
+	it("to a stream whose folder somebody removed goes with the stream, and disturbs nobody", async () => {
+		const disk = memoryDisk();
+		const around = surroundings({ disk, limits: { ...limits, openFiles: 8 } });
+		const { clock } = around;
+		const store = await openStore(around);
+		// So many that the segment of the first one is closed again.
+		const others = Array.from({ length: 12 }, (_, number) => `x${number}`);
+		const [a, b] = await eachWithAnAppend(around, store, ["a", "b", ...others]);
+		await removeTree(disk, `${ROOT}/streams/s/a.stream`);
+		expect(await codeOf(drive(clock, a.append(patterned(0, 10, LARGE))))).toBe("fine");
+		await pass(clock, 1000);
+		expect(await codeOf(drive(clock, a.append(patterned(0, 10 + LARGE, 10))))).toBe("STREAMBED_NOT_FOUND");
+		expect(await codeOf(drive(clock, b.append(patterned(0, 10, LARGE))))).toBe("fine");
 		await drive(clock, store.close());
 	});
 
