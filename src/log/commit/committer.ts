@@ -157,11 +157,12 @@ export class Committer {
 	}
 
 	get #hasWork(): boolean {
-		return this.#round !== undefined || this.#shards.size > 0 || this.#actions.length > 0;
+		return this.#shards.size > 0 || this.#actions.length > 0;
 	}
 
 	async #run(): Promise<void> {
-		while (!this.#stopped && this.#hasWork) {
+		// A round that has begun early is brought to its end by a store that has stopped meanwhile, too.
+		while (this.#round !== undefined || (!this.#stopped && this.#hasWork)) {
 			await this.#nextRound();
 			await new Promise((resolve) => setImmediate(resolve));
 			this.#endGathering();
@@ -173,7 +174,7 @@ export class Committer {
 	/** Takes one round to its end. It may have begun already; the one after it may have when this returns. */
 	async #nextRound(): Promise<void> {
 		const round = this.#round ?? (await this.#takeSlowly());
-		if (round === undefined || this.#stopped) return;
+		if (round === undefined) return;
 		try {
 			if (round.written === undefined && !(await this.#place(round))) return;
 			await round.written?.catch((error) => {
@@ -202,17 +203,17 @@ export class Committer {
 
 	/** Finds a place in the ring for a round, and begins to write it; refuses it if there can be none for now. */
 	async #place(round: Round): Promise<boolean> {
-		while (!this.#begin(round)) {
-			const full = await this.#host.makeRoom(round.bytes);
+		for (;;) {
 			if (this.#stopped) throw new Error("stopped");
-			if (full === undefined) continue;
+			if (this.#begin(round)) return true;
+			const full = await this.#host.makeRoom(round.bytes);
+			if (this.#stopped || full === undefined) continue;
 			this.#round = undefined;
 			// With what waits for a later round: appends of several shards may be one.
 			const shards = new Set([...round.taken.map(({ shard }) => shard), ...this.#shards]);
 			this.#refuse([...shards], round.actions, full);
 			return false;
 		}
-		return true;
 	}
 
 	/** Begins to write a round if the ring has a place for it. */

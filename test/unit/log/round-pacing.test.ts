@@ -4,7 +4,7 @@ import { RoundPacing } from "../../../src/log/commit/round-pacing.ts";
 import { faultyDisk } from "../../../src/testing/faulty-disk.ts";
 import { ManualClock } from "../../../src/testing/manual-clock.ts";
 import { memoryDisk } from "../../../src/testing/memory-disk.ts";
-import { drive, openStore, surroundings } from "./memory-store.ts";
+import { codeOf, drive, openStore, pass, surroundings } from "./memory-store.ts";
 
 /** A pacing that has seen a round take `writeMs`, and 1,000 bytes gathered in `gatherMs`. */
 function paced(writeMs: number, gatherMs: number): { pacing: RoundPacing; clock: ManualClock } {
@@ -71,5 +71,33 @@ describe("closed loops", () => {
 		expect(rounds() - before).toBeGreaterThan(15);
 		await drive(around.clock, store.checkpoint());
 		await drive(around.clock, store.close());
+	});
+
+	it("are all told when the store stops beside a round that has begun early", async () => {
+		for (let nth = 1; nth <= 8; nth++) {
+			const disk = faultyDisk(memoryDisk());
+			const around = surroundings({ disk });
+			const store = await openStore(around);
+			const stream = await drive(around.clock, store.scope("s").create("a"));
+			await drive(around.clock, stream.append(new Uint8Array(10)));
+			await pass(around.clock, 200);
+			let fail: () => void = () => {};
+			const failing = new Promise<void>((resolve) => (fail = resolve));
+			disk.addRule({ operation: "sync", path: /\.seg/, before: () => failing, code: "EIO" });
+			const checkpoint = codeOf(store.checkpoint());
+			await pass(around.clock, 50);
+			disk.addRule({ operation: "writeDurable", path: /\.jnl$/, nth, before: () => fail() });
+			let told = 0;
+			const loop = async (): Promise<void> => {
+				for (let code = "fine"; code === "fine"; ) code = await codeOf(stream.append(new Uint8Array(10)));
+				told++;
+			};
+			for (let number = 0; number < 64; number++) void loop();
+			// The clock stands still, as above.
+			for (let turn = 0; turn < 200; turn++) await new Promise((resolve) => setImmediate(resolve));
+			expect([nth, told]).toEqual([nth, 64]);
+			expect(await drive(around.clock, checkpoint)).toBe("STREAMBED_STOPPED");
+			await drive(around.clock, store.close());
+		}
 	});
 });
