@@ -93,8 +93,8 @@ export class Reserve {
 		this.#held = false;
 		// What it gives is for what was promised and for what frees space, not for more.
 		this.#setLow();
-		await dropReserve(this.#host.disk, this.#host.root);
-		return true;
+		// One that cannot be removed gives nothing.
+		return await dropReserve(this.#host.disk, this.#host.root).catch(() => false);
 	}
 
 	/** Looks how much is free. */

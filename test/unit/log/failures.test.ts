@@ -185,6 +185,20 @@ describe("a full disk", () => {
 		await drive(around.clock, again.store.close());
 	});
 
+	it("on which the reserve cannot be removed either is waited for like one whose reserve is given up already", async () => {
+		const { disk, around, store, stream } = await start();
+		await pass(around.clock, 50);
+		const free = disk.addRule({ operation: "write", path: /\.seg/, code: "ENOSPC", times: Number.POSITIVE_INFINITY });
+		disk.addRule({ operation: "unlink", path: /reserve$/, code: "EIO" });
+		await drive(around.clock, stream.append(patterned(0, 100_000, 1000)));
+		await pass(around.clock, 50);
+		expect(await codeOf(stream.append(new Uint8Array(1)))).toBe("STREAMBED_DISK_FULL");
+		free();
+		await pass(around.clock, 600);
+		expect((await drive(around.clock, stream.append(patterned(0, 101_000, 7)))).from).toBe(101_000);
+		await drive(around.clock, store.close());
+	});
+
 	it("does not keep a store from closing, with more accepted than can be written", async () => {
 		const { disk, around, store, stream } = await start({ limits: { journalBytes: 16 * 1024 * 1024 } });
 		await pass(around.clock, 50);
