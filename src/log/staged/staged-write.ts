@@ -134,7 +134,8 @@ export class StagedWrite {
 	/** Its stream is no longer open here. */
 	forget(): void {
 		this.#end("aborted");
-		void this.#data.release();
+		// That a file of it cannot be closed properly concerns nobody any more.
+		this.#data.release().catch(() => {});
 	}
 
 	async #drop(why: string): Promise<void> {

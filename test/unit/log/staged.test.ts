@@ -11,6 +11,7 @@ import {
 	type Store,
 	verifyStore,
 } from "../../../src/index.ts";
+import { removeTree } from "../../../src/log/files/stream-folder.ts";
 import { checkpointPath, readCheckpoint, SLOT_BYTES } from "../../../src/log/format/checkpoint-file.ts";
 import { faultyDisk } from "../../../src/testing/faulty-disk.ts";
 import { memoryDisk } from "../../../src/testing/memory-disk.ts";
@@ -348,6 +349,25 @@ describe("the files of a write in parts", () => {
 		await drive(clock, repairStore(ROOT, { disk, lock: memoryLocker() }));
 		expect(Buffer.compare(await disk.readFile(path), before)).toBe(0);
 		expect(await problemsOf(around)).toEqual([]);
+	});
+});
+
+describe("a write in parts whose stream somebody removes", () => {
+	it("is let go of, also where its files cannot be closed properly", async () => {
+		const unhandled: unknown[] = [];
+		const note = (reason: unknown): void => void unhandled.push(reason);
+		process.on("unhandledRejection", note);
+		const disk = faultyDisk(memoryDisk());
+		const around = surroundings({ disk });
+		const { store, stream } = await withStream(around, 8 * MiB);
+		const write = await written(around, stream, 0, 2 * MiB);
+		disk.addRule({ operation: "close", path: /staged/, code: "EIO" });
+		await removeTree(disk, `${ROOT}/streams/s/a.stream`);
+		await pass(around.clock, 2500);
+		expect(await codeOf(drive(around.clock, write.commit()))).toBe("STREAMBED_NOT_FOUND");
+		await drive(around.clock, store.close());
+		process.off("unhandledRejection", note);
+		expect(unhandled).toEqual([]);
 	});
 });
 
