@@ -241,7 +241,11 @@ export class Committer {
 		round.written =
 			placed.length === 0
 				? this.#writer.write(place, parts, round.bytes)
-				: this.#writePlaced(placed, place, parts, round.bytes);
+				: this.#writePlaced(placed, place, parts, round.bytes).catch((error) => {
+						// It has still to name them.
+						if (error instanceof NotPlaced) for (const stream of names) stream.namedIn = -1;
+						throw error;
+					});
 		// Who awaits it may come a turn later.
 		round.written.catch(() => {});
 		return true;

@@ -182,6 +182,24 @@ describe("a large payload", () => {
 		expect((await tailOf(disk)).tail).toBe(10 + 2 * LARGE);
 	});
 
+	it("goes through the journal with the names of all streams of its round, so that the next opening looks for none", async () => {
+		const disk = faultyDisk(memoryDisk());
+		const around = surroundings({ disk, limits });
+		const { clock } = around;
+		const store = await openStore(around);
+		const [a, b] = await eachWithAnAppend(around, store, ["a", "b", "c"]);
+		await drive(clock, store.checkpoint());
+		await drive(clock, a.append(patterned(0, 10, 10)));
+		await pass(clock, 200);
+		disk.addRule({ operation: "write", path: /a\.stream.*\.seg/, code: "ENOSPC" });
+		await drive(clock, Promise.all([a.append(patterned(0, 20, LARGE)), b.append(patterned(0, 10, 10))]));
+		const left = faultyDisk(copyOf(disk));
+		await openStore(surroundings({ disk: left, limits }), false);
+		const looked = left.events.filter(({ operation, path }) => operation === "readFile" && path.includes(".stream/"));
+		const folders = looked.map(({ path }) => path.slice(`${ROOT}/streams/s/`.length, -"/stream.json".length));
+		expect([...new Set(folders)].sort()).toEqual(["a.stream", "b.stream"]);
+	});
+
 	it("stops the store when its sync fails, and its outcome is unknown", async () => {
 		const disk = faultyDisk(memoryDisk());
 		const around = surroundings({ disk, limits });
