@@ -56,6 +56,11 @@ export class ScheduledDisk implements Disk {
 		return this.#waiting.length;
 	}
 
+	/** Tells whether an operation on such a path waits. */
+	waitsFor(path: RegExp): boolean {
+		return this.#waiting.some((asked) => path.test(asked.path));
+	}
+
 	/** Does one of the operations that wait, the oldest as a rule. */
 	step(random: SeededRandom): void {
 		const oldest = random.chance(0.6);

@@ -254,7 +254,7 @@ export class Simulation {
 		};
 	}
 
-	/** Sets the wall clock; long enough after that the owner has seen it. */
+	/** Sets the wall clock; long enough after that the owner has seen it, and noted it for the next one. */
 	async #setClock(owner: SimulatedProcess): Promise<void> {
 		const { machine } = this;
 		const ms = this.#random.pick([-1, 1]) * this.#random.pick([50, 60_000, 3_600_000, 86_400_000]);
@@ -264,6 +264,11 @@ export class Simulation {
 		machine.clock.step(ms);
 		machine.stepsUnseen++;
 		await sleep(owner, 3000);
+		// Between two operations of the noting none waits for a moment.
+		for (let quiet = 0; quiet < 5; quiet++) {
+			if (owner.disk.waitsFor(/\/journal(\/clock-step.*)?$/)) quiet = -1;
+			await sleep(owner, 1);
+		}
 		machine.stepsUnseen--;
 	}
 

@@ -237,7 +237,11 @@ export class Redo {
 		if (found?.id !== id) return;
 		this.#producers.forget(id);
 		await this.#files.forgetBelow(path);
-		for (const touched of this.#segments.keys()) if (touched.startsWith(`${path}/`)) this.#segments.delete(touched);
+		const of = (one: string): boolean => one.startsWith(`${path}/`);
+		for (const touched of this.#segments.keys()) if (of(touched)) this.#segments.delete(touched);
+		// Another stream may get its place.
+		for (const known of [this.#known, this.#adopted]) for (const one of known) if (of(one)) known.delete(one);
+		for (const folder of this.#heads.keys()) if (of(folder)) this.#heads.delete(folder);
 		await removeFolder(this.#disk, this.#streams, path, id);
 		await removeEmpty(this.#disk, this.#streams, dirname(path));
 	}
