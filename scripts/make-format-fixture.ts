@@ -27,6 +27,9 @@ export type FixtureName = "clean" | "unclean" | "producer-runs" | "parts";
 /** A fixture that is only read: `producer-runs` as it was written while each entry of a producer had an extension of its own. */
 export type FormerFixtureName = "producers";
 
+/** Fixtures of record streams, see make-record-fixture.ts. */
+export type RecordFixtureName = "records" | "record-parts";
+
 /** Files of a store by their path below its folder. */
 export type FixtureFiles = ReadonlyMap<string, Uint8Array>;
 
@@ -270,7 +273,7 @@ export async function filesOf(disk: Disk, below = ""): Promise<Map<string, Uint8
 }
 
 /** Reads the committed files of a fixture. */
-export async function readFixture(name: FixtureName | FormerFixtureName | "records"): Promise<FixtureFiles> {
+export async function readFixture(name: FixtureName | FormerFixtureName | RecordFixtureName): Promise<FixtureFiles> {
 	const folder = join(fixtureFolder, name);
 	const paths = JSON.parse(await readFile(join(folder, "files.json"), "utf8")) as Record<string, string>;
 	const files = new Map<string, Uint8Array>();
@@ -279,7 +282,7 @@ export async function readFixture(name: FixtureName | FormerFixtureName | "recor
 }
 
 /** Writes files with odd names under plain ones, compressed: most of a journal is zeros. */
-export async function writeFixture(name: FixtureName | "records", files: FixtureFiles): Promise<void> {
+export async function writeFixture(name: FixtureName | RecordFixtureName, files: FixtureFiles): Promise<void> {
 	const folder = join(fixtureFolder, name);
 	await rm(folder, { recursive: true, force: true });
 	await mkdir(folder, { recursive: true });

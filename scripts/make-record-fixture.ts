@@ -1,9 +1,9 @@
 /**
- * Writes the fixture of record streams: several shards, growths, headers, producers, in segments and in the journal alone.
- * `node scripts/make-record-fixture.ts` writes it anew; test/unit/log/record-format.test.ts reads it and compares it with
- * what is written today. See scripts/make-format-fixture.ts.
+ * Writes the fixtures of record streams: several shards, growths, headers, producers, in segments and in the journal alone;
+ * and records in parts. `node scripts/make-record-fixture.ts` writes them anew; test/unit/log/record-format.test.ts reads
+ * them and compares them with what is written today. See scripts/make-format-fixture.ts.
  */
-import { open, type ProducerTriple, type RecordInput, type RecordStream } from "../src/index.ts";
+import { open, type ProducerTriple, type RecordInput, type RecordPart, type RecordStream } from "../src/index.ts";
 import { ManualClock } from "../src/testing/manual-clock.ts";
 import { memoryDisk } from "../src/testing/memory-disk.ts";
 import { memoryLocker } from "../src/testing/memory-locker.ts";
@@ -15,6 +15,8 @@ export interface FixtureRecord {
 	readonly shard: number;
 	readonly sequence: number;
 	readonly time: number;
+	/** There if it is a part of a larger one. */
+	readonly part?: RecordPart | undefined;
 }
 
 /** An append of a producer, whose retry is to be known. */
@@ -91,4 +93,64 @@ export async function buildRecordFixture(): Promise<RecordFixture> {
 	return { files, streams, calls, cut };
 }
 
-if (import.meta.main) await writeFixture("records", (await buildRecordFixture()).files);
+/** What the store of records in parts holds. */
+export interface RecordPartsFixture {
+	readonly files: FixtureFiles;
+	/** Records of `log/large`, each part as a record of its own. */
+	readonly records: readonly FixtureRecord[];
+}
+
+/** Largest append of the store of records in parts: keys, headers and so on stand in its first part, and take from all. */
+const SMALL_APPEND_BYTES = 1000;
+
+/** Makes the store of records in parts in memory: adopted before and after the checkpoint, one without its first parts. */
+export async function buildRecordPartsFixture(): Promise<RecordPartsFixture> {
+	const disk = memoryDisk();
+	const clock = new ManualClock(START);
+	const limits = { appendBytes: SMALL_APPEND_BYTES };
+	const store = await open(ROOT, { disk, clock, random: countingRandom(), lock: memoryLocker(), limits });
+	const large = await store.scope("log").create("large", { kind: "records", shards: 2, segmentBytes: 64 * 1024 });
+	const records: FixtureRecord[] = [];
+	const append = async (number: number, shard: number): Promise<void> => {
+		clock.step(10);
+		const record = recordOf(number, 5);
+		for (const { from, time } of await large.append({ ...record, shard })) {
+			records.push({ record, shard, sequence: from, time });
+		}
+	};
+	/** The first part has what the record holds beside its value. */
+	const inParts = async (number: number, shard: number, ...sizes: number[]): Promise<void> => {
+		clock.step(10);
+		const { value, ...head } = recordOf(
+			number,
+			sizes.reduce((sum, size) => sum + size, 0),
+		);
+		const write = large.multipart({ ...head, shard });
+		await write.write(value);
+		clock.step(10);
+		const { from } = await write.commit();
+		let at = 0;
+		for (const [index, size] of sizes.entries()) {
+			const record = { ...(index === 0 ? head : { key: null }), value: value.subarray(at, at + size) };
+			const part = { index, last: index === sizes.length - 1 };
+			records.push({ record, shard, sequence: from + index, time: clock.now(), part });
+			at += size;
+		}
+	};
+	await append(0, 1);
+	await inParts(48, 1, 913, 913, 913, 261);
+	await append(1, 1);
+	await inParts(11, 0, 995, 995, 510);
+	await store.checkpoint();
+	await inParts(13, 1, 995, 995, 995, 995, 995, 25);
+	await append(2, 1);
+	await large.truncateBefore({ shard: 0, before: { sequence: 1 } });
+	const files = await filesOf(disk);
+	await store.close();
+	return { files, records: records.filter(({ shard, sequence }) => shard === 1 || sequence >= 1) };
+}
+
+if (import.meta.main) {
+	await writeFixture("records", (await buildRecordFixture()).files);
+	await writeFixture("record-parts", (await buildRecordPartsFixture()).files);
+}

@@ -3,8 +3,12 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { readFixture, restoreFixture } from "../../../scripts/make-format-fixture.ts";
-import { buildRecordFixture, type FixtureRecord } from "../../../scripts/make-record-fixture.ts";
+import { type FixtureFiles, readFixture, restoreFixture } from "../../../scripts/make-format-fixture.ts";
+import {
+	buildRecordFixture,
+	buildRecordPartsFixture,
+	type FixtureRecord,
+} from "../../../scripts/make-record-fixture.ts";
 import { open, type RecordStream, verifyStore } from "../../../src/index.ts";
 
 let folder = "";
@@ -19,7 +23,7 @@ const inOrder = (records: readonly FixtureRecord[]): FixtureRecord[] =>
 /** All that is read, as it was given when it was written. */
 async function read(stream: RecordStream, options: { fromCut?: string } = {}): Promise<FixtureRecord[]> {
 	const found = await Array.fromAsync(stream.read({ ...options, copy: true }), (record) => {
-		const { shard, sequence, time, key, value, headers, clientInfo, eventTime } = record;
+		const { shard, sequence, time, key, value, headers, clientInfo, eventTime, part } = record;
 		const parts = {
 			value,
 			key,
@@ -27,9 +31,18 @@ async function read(stream: RecordStream, options: { fromCut?: string } = {}): P
 			clientInfo: clientInfo ?? undefined,
 			eventTime: eventTime ?? undefined,
 		};
-		return { record: parts, shard, sequence, time };
+		return { record: parts, shard, sequence, time, part };
 	});
 	return inOrder(found);
+}
+
+function expectSameFiles(files: FixtureFiles, committed: FixtureFiles): void {
+	expect([...files.keys()]).toEqual([...committed.keys()]);
+	for (const [path, bytes] of files) {
+		const other = committed.get(path) as Uint8Array;
+		const differs = bytes.length === other.length ? bytes.findIndex((byte, index) => byte !== other[index]) : 0;
+		expect(differs, `${path}, ${bytes.length} bytes, differs at`).toBe(-1);
+	}
 }
 
 describe("the store of records of format 1", () => {
@@ -63,13 +76,27 @@ describe("the store of records of format 1", () => {
 	});
 
 	it("is written today byte for byte", async () => {
-		const { files } = await buildRecordFixture();
-		const committed = await readFixture("records");
-		expect([...files.keys()]).toEqual([...committed.keys()]);
-		for (const [path, bytes] of files) {
-			const other = committed.get(path) as Uint8Array;
-			const differs = bytes.length === other.length ? bytes.findIndex((byte, index) => byte !== other[index]) : 0;
-			expect(differs, `${path}, ${bytes.length} bytes, differs at`).toBe(-1);
-		}
+		expectSameFiles((await buildRecordFixture()).files, await readFixture("records"));
+	});
+});
+
+describe("the store of records in parts of format 1", () => {
+	it("opens, and holds every part, also of a record whose first parts are gone", async () => {
+		const { records } = await buildRecordPartsFixture();
+		expect(records.filter(({ part }) => part !== undefined).length).toBe(4 + 2 + 6);
+		await restoreFixture(await readFixture("record-parts"), folder);
+		await using store = await open(folder, { create: false });
+		expect(store.stats().recovery.rounds).toBeGreaterThan(1);
+		const large = store.scope("log").stream("large", { kind: "records" });
+		expect(await read(large)).toEqual(inOrder(records));
+		const parts = large.multipart({ shard: 0 });
+		await parts.write(new Uint8Array(600_000));
+		expect(await parts.commit()).toEqual({ shard: 0, from: 3, to: 5 });
+		await store.close();
+		expect((await verifyStore(folder)).ok).toBe(true);
+	});
+
+	it("is written today byte for byte", async () => {
+		expectSameFiles((await buildRecordPartsFixture()).files, await readFixture("record-parts"));
 	});
 });
