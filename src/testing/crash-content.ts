@@ -8,11 +8,18 @@
  */
 import type { SeededRandom } from "./seeded-random.ts";
 
-/** What stood at a place before a change; zeros if `before` is left out. */
+/** What stood at a place before a change: `before`, then zeros up to `end`. */
 interface Piece {
 	readonly start: number;
 	readonly end: number;
-	readonly before: Uint8Array | undefined;
+	readonly before: Uint8Array;
+}
+
+/** What a change has written: `bytes`, then zeros up to `length`. */
+interface Written {
+	readonly start: number;
+	readonly length: number;
+	readonly bytes: Uint8Array;
 }
 
 interface Change {
@@ -26,9 +33,13 @@ interface Change {
 /** Sizes in which devices write: nothing smaller is all or nothing, and not even that is promised. */
 const SECTORS = [512, 4096];
 
-/** Contents of a file. */
+/** Nothing but zeros, for comparing. */
+const ZEROS: Buffer = Buffer.alloc(64 * 1024);
+
+/** Contents of a file. Files full of zeros, which are made to be overwritten, take no memory. */
 export class CrashContent {
-	#bytes: Buffer = Buffer.alloc(0);
+	/** What the file begins with; zeros follow, up to its size. */
+	#bytes: Uint8Array = new Uint8Array();
 	#size = 0;
 	#durableSize = 0;
 	#changes: Change[] = [];
@@ -41,7 +52,9 @@ export class CrashContent {
 	/** Copies what stands at `position`; returns how much there was. */
 	read(target: Uint8Array, position: number): number {
 		const length = Math.max(0, Math.min(target.byteLength, this.#size - position));
-		target.set(this.#bytes.subarray(position, position + length));
+		const bytes = this.#bytes.subarray(position, position + length);
+		target.set(bytes);
+		target.fill(0, bytes.length, length);
 		return length;
 	}
 
@@ -49,7 +62,7 @@ export class CrashContent {
 	write(data: readonly Uint8Array[], position: number, handle: object): void {
 		const length = totalBytes(data);
 		if (length === 0) return;
-		const piece = { start: position, end: position + length, before: this.#before(position, position + length) };
+		const piece = { start: position, end: position + length, before: this.#copy(position, position + length) };
 		this.#changes.push({ length: undefined, handle, pieces: [piece] });
 		this.#put(data, position, length);
 	}
@@ -71,7 +84,7 @@ export class CrashContent {
 		const from = Math.min(length, this.#size);
 		const to = Math.max(length, this.#size);
 		if (from === to) return;
-		this.#changes.push({ length, handle, pieces: [{ start: from, end: to, before: this.#before(from, to) }] });
+		this.#changes.push({ length, handle, pieces: [{ start: from, end: to, before: this.#copy(from, to) }] });
 		this.#resize(length);
 	}
 
@@ -83,6 +96,7 @@ export class CrashContent {
 
 	/** Changes one bit of what is there, as a failing medium does. */
 	flip(position: number, bit: number): void {
+		this.#reserve(position + 1);
 		this.#bytes[position] = (this.#bytes[position] as number) ^ (1 << bit);
 	}
 
@@ -92,42 +106,38 @@ export class CrashContent {
 		const changes = this.#changes;
 		this.#changes = [];
 		for (const [index, change] of changes.entries()) {
-			const pieces = (after[index] as Uint8Array[]).map((bytes, at) => ({
-				start: (change.pieces[at] as Piece).start,
-				bytes,
-			}));
-			if (change.length === undefined) this.#survive(pieces, random);
+			if (change.length === undefined) this.#survive(after[index] as readonly Written[], random);
 			else if (random.chance(0.5)) this.#resize(change.length);
 		}
 		this.#durableSize = this.#size;
 	}
 
 	/** Takes all uncertain changes back, newest first; returns what each had written. */
-	#undo(): Uint8Array[][] {
-		const written: Uint8Array[][] = [];
+	#undo(): Written[][] {
+		const written: Written[][] = [];
 		for (const change of this.#changes.toReversed()) {
-			written.push(change.pieces.map(({ start, end }) => this.#copy(start, end)));
-			for (const { start, end, before } of change.pieces) {
-				this.#reserve(end);
-				if (before === undefined) this.#bytes.fill(0, start, end);
-				else this.#bytes.set(before, start);
-			}
+			written.push(
+				change.pieces.map(({ start, end }) => ({ start, length: end - start, bytes: this.#copy(start, end) })),
+			);
+			for (const { start, end, before } of change.pieces) this.#set(before, start, end);
 		}
 		this.#size = this.#durableSize;
 		this.#bytes.fill(0, this.#size);
 		return written.reverse();
 	}
 
-	#survive(pieces: readonly { start: number; bytes: Uint8Array }[], random: SeededRandom): void {
+	#survive(pieces: readonly Written[], random: SeededRandom): void {
 		const fate = random.weighted({ whole: 4, lost: 4, torn: 4 });
 		const tear = fate === "torn" ? tearing(random) : undefined;
-		for (const { start, bytes } of pieces) {
+		for (const { start, length, bytes } of pieces) {
 			if (fate === "lost") continue;
-			for (const [from, to] of tear?.(start, bytes.length) ?? [[0, bytes.length] as const]) {
-				if (to > from) this.#put([bytes.subarray(from, to)], start + from, to - from);
+			for (const [from, to] of tear?.(start, length) ?? [[0, length] as const]) {
+				if (to <= from) continue;
+				this.#set(bytes.subarray(from, to), start + from, start + to);
+				this.#size = Math.max(this.#size, start + to);
 			}
 			// The size may have reached the disk without the bytes.
-			if (fate === "torn" && random.chance(0.25)) this.#resize(Math.max(this.#size, start + bytes.length));
+			if (fate === "torn" && random.chance(0.25)) this.#resize(Math.max(this.#size, start + length));
 		}
 	}
 
@@ -149,27 +159,30 @@ export class CrashContent {
 		this.#changes = left.filter(isLeft);
 	}
 
-	#before(start: number, end: number): Uint8Array | undefined {
-		return start >= this.#size ? undefined : this.#copy(start, end);
-	}
-
+	/** What the file has there but zeros at the end. */
 	#copy(start: number, end: number): Uint8Array {
-		this.#reserve(end);
 		return new Uint8Array(this.#bytes.subarray(start, end));
 	}
 
 	#put(data: readonly Uint8Array[], position: number, length: number): void {
-		this.#reserve(position + length);
 		let at = position;
 		for (const bytes of data) {
-			this.#bytes.set(bytes, at);
+			this.#set(bytes, at, at + bytes.byteLength);
 			at += bytes.byteLength;
 		}
 		this.#size = Math.max(this.#size, position + length);
 	}
 
+	/** Puts bytes at `start`, and zeros behind them up to `end`. */
+	#set(bytes: Uint8Array, start: number, end: number): void {
+		if (start < this.#bytes.length || !isZeros(bytes)) {
+			this.#reserve(start + bytes.byteLength);
+			this.#bytes.set(bytes, start);
+		}
+		this.#bytes.fill(0, start + bytes.byteLength, end);
+	}
+
 	#resize(length: number): void {
-		this.#reserve(length);
 		if (length < this.#size) this.#bytes.fill(0, length, this.#size);
 		this.#size = length;
 	}
@@ -177,10 +190,19 @@ export class CrashContent {
 	/** Behind the size there are zeros. */
 	#reserve(bytes: number): void {
 		if (bytes <= this.#bytes.length) return;
-		const larger = Buffer.alloc(Math.max(bytes, Math.min(this.#bytes.length * 2, this.#bytes.length + 2 ** 22), 512));
-		this.#bytes.copy(larger, 0, 0, this.#size);
+		const { length } = this.#bytes;
+		const larger = new Uint8Array(Math.max(bytes, Math.min(length * 2, length + 2 ** 22), 512));
+		larger.set(this.#bytes);
 		this.#bytes = larger;
 	}
+}
+
+function isZeros(bytes: Uint8Array): boolean {
+	for (let at = 0; at < bytes.length; at += ZEROS.length) {
+		const part = bytes.subarray(at, at + ZEROS.length);
+		if (ZEROS.compare(part, 0, part.length, 0, part.length) !== 0) return false;
+	}
+	return true;
 }
 
 function totalBytes(data: readonly Uint8Array[]): number {
@@ -198,8 +220,8 @@ function trim(change: Change, from: number, to: number): void {
 		const { start, end, before } = piece;
 		if (start >= to || end <= from) return [piece];
 		const kept: Piece[] = [];
-		if (start < from) kept.push({ start, end: from, before: before?.subarray(0, from - start) });
-		if (end > to) kept.push({ start: to, end, before: before?.subarray(to - start) });
+		if (start < from) kept.push({ start, end: from, before: before.subarray(0, from - start) });
+		if (end > to) kept.push({ start: to, end, before: before.subarray(to - start) });
 		return kept;
 	});
 }
