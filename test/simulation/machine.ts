@@ -12,8 +12,10 @@ import { SeededRandom } from "../../src/testing/seeded-random.ts";
 import { SimulatedProcess } from "./simulated-process.ts";
 import { SimulationFailure } from "./simulation-failure.ts";
 
-/** Steps without an end before it is said that something hangs. */
+/** Steps without an end before it is said that something hangs, time that passes included. */
 const STEPS_MAX = 50_000;
+/** Operations of disks without an end before that is said: ten times what the longest work of thousands of lives takes. */
+const OPERATIONS_MAX = 10_000;
 /** Lines of the trace that are kept for the report of a failure. */
 const TRACE_LINES = 60;
 
@@ -32,6 +34,7 @@ export class Machine {
 	#disk: CrashDisk;
 	#failure: unknown;
 	#steps = 0;
+	#operations = 0;
 	#ticks = 0;
 	#trace = 0;
 	readonly #lines: string[] = [];
@@ -150,12 +153,14 @@ export class Machine {
 				failure = { error };
 			},
 		);
-		const start = this.#steps;
+		const steps = this.#steps;
+		const operations = this.#operations;
 		while (this.operationsLeft > 0) {
 			await this.#step();
 			if (failure !== undefined) throw failure.error;
 			if (outcome !== undefined) return outcome;
-			if (this.#steps - start > STEPS_MAX) throw new SimulationFailure("it does not end, however much time passes");
+			if (this.#steps - steps > STEPS_MAX || this.#operations - operations > OPERATIONS_MAX)
+				throw new SimulationFailure("it does not end, however much time passes");
 		}
 		return undefined;
 	}
@@ -172,6 +177,7 @@ export class Machine {
 		const busy = [...this.#processes].filter(({ disk }) => disk.waiting > 0);
 		if (busy.length > 0) {
 			this.random.pick(busy).disk.step(this.random);
+			this.#operations++;
 			this.operationsLeft--;
 			if (this.random.chance(0.03)) this.clock.advance(this.random.between(1, 3));
 		} else {
