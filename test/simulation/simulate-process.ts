@@ -7,6 +7,9 @@ const script = fileURLToPath(new URL("../../scripts/simulate.ts", import.meta.ur
 /** A run that has not ended by then hangs; it must not outlive its test, whose limit is longer. */
 const HANGS_MS = 800_000;
 
+/** Several run side by side, as many as there are cores: threads that collect garbage would take turns with them. */
+const NODE_FLAGS = ["--single-threaded-gc"];
+
 /** What a run said. */
 export interface Simulated {
 	readonly exitCode: number;
@@ -23,7 +26,7 @@ export function simulate(...args: readonly string[]): Promise<Simulated> {
 	return new Promise((resolve, reject) => {
 		execFile(
 			process.execPath,
-			[script, "--json", ...args],
+			[...NODE_FLAGS, script, "--json", ...args],
 			{ timeout: HANGS_MS, killSignal: "SIGKILL" },
 			(error, stdout, stderr) => {
 				const failed = /^seed \d+: (.*); again: npm run simulate -- (.*)$/m.exec(stderr);
