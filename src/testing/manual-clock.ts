@@ -36,6 +36,12 @@ export class ManualClock implements Clock {
 		return this.#pending.size;
 	}
 
+	/** Milliseconds until the next timer fires; `Infinity` without one. */
+	get nextTimerMs(): number {
+		const next = this.#nextDue(Number.POSITIVE_INFINITY);
+		return next === undefined ? Number.POSITIVE_INFINITY : Math.max(0, next.due - this.#monotonic);
+	}
+
 	/** Moves both clocks on and fires the timers that come due on the way, in their order. */
 	advance(ms: number): void {
 		const end = this.#monotonic + ms;

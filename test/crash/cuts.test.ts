@@ -30,11 +30,11 @@ interface Cut {
 async function live(life: Life, { clock }: Surroundings): Promise<void> {
 	await life.create("a");
 	await life.appendAll("a", [10, 3000, 9000, 30_000, 1]);
-	await pass(clock, 30);
+	await pass(clock, 60);
 	await Promise.all([life.create("b"), life.appendAll("a", [40_000, 70_000, 5])]);
 	await life.appendAll("b", [100, 200]);
 	await life.truncate("a", 50_000);
-	await pass(clock, 5200);
+	await pass(clock, 10_400);
 	await Promise.all([life.appendAll("a", [100, 100_000]), life.appendAll("b", [50_000, 60_000])]);
 	await life.seal("b");
 	await life.create("c/d");
@@ -42,7 +42,7 @@ async function live(life: Life, { clock }: Surroundings): Promise<void> {
 	await life.delete("a");
 	await life.create("e");
 	await Promise.all([life.append("e", 5000), life.delete("c/d")]);
-	await pass(clock, 5200);
+	await pass(clock, 10_400);
 	await life.append("e", 200_000);
 }
 

@@ -64,7 +64,7 @@ async function live(
 				if (index === 4) {
 					await stream.truncateBefore(70_000);
 					learn({ truncated: true });
-					await pass(around.clock, 5200);
+					await pass(around.clock, 10_400);
 				}
 			}
 		};

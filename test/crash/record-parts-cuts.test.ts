@@ -63,7 +63,7 @@ async function live(
 				await store(stream, step);
 				known.push({ at: disk.changes.length, answered: step + 1 });
 				if (step === 2) await opened.checkpoint();
-				if (step === 3) await pass(around.clock, 5200);
+				if (step === 3) await pass(around.clock, 10_400);
 			}
 		};
 		await drive(around.clock, work());

@@ -141,7 +141,7 @@ export const scenarios: readonly Scenario[] = [
 		name: "a truncation that removes segments",
 		run: async (life, _store, { clock }) => {
 			await life.truncate("a", 60_000);
-			await pass(clock, 200);
+			await pass(clock, 400);
 		},
 	},
 	{ name: "a seal", run: (life) => life.seal("c") },
@@ -164,7 +164,7 @@ export const scenarios: readonly Scenario[] = [
 		run: async (life, _store, { clock }) => {
 			await life.append("a", 70_000);
 			await life.append("c", 100);
-			await pass(clock, 6000);
+			await pass(clock, 12_000);
 			await life.append("c", 100);
 		},
 	},
@@ -174,7 +174,7 @@ export const scenarios: readonly Scenario[] = [
 			const producer = await store.scope(SCOPE).stream("a").producer("p");
 			await life.append("a", 1000, producer.next());
 			await life.append("a", 20, producer.next());
-			await pass(clock, 6000);
+			await pass(clock, 12_000);
 			await life.append("a", 3, producer.next());
 		},
 	},
@@ -183,7 +183,7 @@ export const scenarios: readonly Scenario[] = [
 		run: async (life, _store, { clock }) => {
 			await life.appendInParts("a", [100, 150_000, 10_000], false);
 			await life.append("a", 10);
-			await pass(clock, 200);
+			await pass(clock, 400);
 		},
 	},
 	{

@@ -61,10 +61,24 @@ export async function drive<T>(clock: ManualClock, work: Promise<T>): Promise<T>
 	return await work;
 }
 
-/** Lets so many milliseconds pass, each with turns of the event loop for what they set off. */
+/** Turns of the event loop after which what a timer has set off on a disk in memory has come to rest. */
+const RESTING_TURNS = 50;
+
+/**
+ * Lets so many milliseconds pass, each with a turn of the event loop for what it sets off. Where nothing has happened for a
+ * while, and nothing can before the next timer, that one comes at once.
+ */
 export async function pass(clock: ManualClock, ms: number): Promise<void> {
-	for (let at = 0; at < ms; at++) {
-		clock.advance(1);
+	let dueAt = Number.NaN;
+	let resting = 0;
+	for (let left = ms; left > 0; ) {
+		const nextMs = clock.nextTimerMs;
+		// Whoever moves the clock: a timer has fired, or was set or cancelled.
+		resting = clock.monotonic() + nextMs === dueAt ? resting + 1 : 0;
+		dueAt = clock.monotonic() + nextMs;
+		const step = resting < RESTING_TURNS ? 1 : Math.min(left, Math.max(1, nextMs));
+		clock.advance(step);
+		left -= step;
 		await new Promise((resolve) => setImmediate(resolve));
 	}
 }

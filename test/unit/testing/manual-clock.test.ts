@@ -27,6 +27,19 @@ describe("a manual clock", () => {
 		expect(clock.timers).toBe(1);
 	});
 
+	it("tells how far away the next timer is", () => {
+		const clock = new ManualClock();
+		expect(clock.nextTimerMs).toBe(Number.POSITIVE_INFINITY);
+		clock.setTimer(30, () => {});
+		const sooner = clock.setTimer(20, () => {});
+		clock.advance(5);
+		expect(clock.nextTimerMs).toBe(15);
+		sooner.cancel();
+		expect(clock.nextTimerMs).toBe(25);
+		clock.setTimer(-1, () => {});
+		expect(clock.nextTimerMs).toBe(0);
+	});
+
 	it("does not fire a cancelled timer", () => {
 		const clock = new ManualClock();
 		const timer = clock.setTimer(10, () => expect.fail("fired"));
