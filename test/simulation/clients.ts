@@ -56,7 +56,7 @@ const weights = {
 	expect: 5,
 	writer: 3,
 	produce: 6,
-	parts: 2,
+	parts: 4,
 	read: 6,
 	follow: 2,
 	info: 4,
@@ -65,7 +65,7 @@ const weights = {
 	delete: 0.5,
 	create: 3,
 	checkpoint: 0.5,
-	clock: 0.3,
+	clock: 1.5,
 } as const;
 
 type Operation = Exclude<keyof typeof weights, "create">;
