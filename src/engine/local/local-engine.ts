@@ -4,8 +4,9 @@ import { fail } from "../../core/errors.ts";
 import { formatAddress, type StreamAddress, streamFolder } from "../../core/names.ts";
 import { newUuid, parseUuid, type Random } from "../../core/random.ts";
 import { applyUpdate, type StreamConfig, type StreamKind, type StreamUpdate } from "../../core/stream-config.ts";
+import { isGone } from "../../disk/system-error.ts";
 import { shardFolders } from "../../log/files/shard-folders.ts";
-import { DESCRIPTOR, replaceFile } from "../../log/files/stream-folder.ts";
+import { DESCRIPTOR, prepareReplacement } from "../../log/files/stream-folder.ts";
 import { ioError } from "../../log/format/corruption.ts";
 import type { LogStore } from "../../log/log-store.ts";
 import { retainedBytes } from "../../log/segments/retained-segments.ts";
@@ -177,8 +178,14 @@ export class LocalEngine {
 	}
 
 	async #replace(stored: StoredStream): Promise<void> {
+		const putInPlace = await this.#prepare(stored);
+		await putInPlace();
+	}
+
+	#prepare(stored: StoredStream): Promise<() => Promise<void>> {
 		const path = join(this.#catalog.streams, stored.folder, DESCRIPTOR);
-		await replaceFile(this.log.disk, path, encodeDescriptor(stored, this.log.identity.id, stored.descriptor));
+		const bytes = encodeDescriptor(stored, this.log.identity.id, stored.descriptor);
+		return prepareReplacement(this.log.disk, path, bytes);
 	}
 
 	/** See `Engine.listStreams`. */
@@ -217,7 +224,13 @@ export class LocalEngine {
 			this.log.admission,
 			next.shards,
 			() => clock.now(),
-			({ growth }) => this.#replace({ ...next, growth }),
+			async ({ growth }) => {
+				const putInPlace = await this.#prepare({ ...next, growth });
+				await putInPlace().catch((error) => {
+					// Perhaps the new shards are written down: nothing may be routed as if they were not.
+					throw isGone(error) ? error : this.log.stop(error);
+				});
+			},
 		);
 	}
 

@@ -80,6 +80,15 @@ export function describesStream({ shards, segmentBytes, tags, createdAt }: Descr
 
 /** Replaces (or makes) a small file at one stroke, durably: temporary file, sync, rename, sync of the folder. */
 export async function replaceFile(disk: Disk, path: string, bytes: Uint8Array): Promise<void> {
+	const putInPlace = await prepareReplacement(disk, path, bytes);
+	await putInPlace();
+}
+
+/**
+ * Writes what is to replace a file, under a temporary name; what is returned puts it in place. Where that fails, either may
+ * stand there.
+ */
+export async function prepareReplacement(disk: Disk, path: string, bytes: Uint8Array): Promise<() => Promise<void>> {
 	const temporary = `${path}.tmp`;
 	await disk.unlink(temporary);
 	const file = await disk.open(temporary, "create");
@@ -89,8 +98,10 @@ export async function replaceFile(disk: Disk, path: string, bytes: Uint8Array): 
 	} finally {
 		await file.close();
 	}
-	await disk.rename(temporary, path);
-	await disk.syncDir(dirname(path));
+	return async () => {
+		await disk.rename(temporary, path);
+		await disk.syncDir(dirname(path));
+	};
 }
 
 /** Makes a folder inside a stream's, unless somebody removes the stream meanwhile: then nothing of it stays. @throws ENOENT */
