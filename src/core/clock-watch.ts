@@ -32,8 +32,11 @@ export class ClockWatch {
 		const wall = clock.now();
 		const now = clock.monotonic();
 		this.#lowest = wall - now;
-		if (kept === undefined || wall < kept.at - CLOCK_STEP_MS) return;
-		this.#step = { seen: now - Math.max(0, wall - kept.at), trusted: this.#lowest - kept.by };
+		if (kept === undefined) return;
+		// That it was set back meanwhile can be told only where it is about where it was before the step: else it may be a part of it.
+		const risen = Math.min(kept.by, wall - (kept.at - kept.by));
+		if (risen <= CLOCK_STEP_MS) return;
+		this.#step = { seen: now - Math.max(0, wall - kept.at), trusted: this.#lowest - risen };
 	}
 
 	/** A step has been seen, and the clock has not gone back. */

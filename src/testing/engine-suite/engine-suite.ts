@@ -42,7 +42,7 @@ export const engineSuiteCases: Readonly<
 	common: 195,
 	persistent: 14,
 	retention: 14,
-	keptRetention: 4,
+	keptRetention: 5,
 	multipart: 20,
 	keptMultipart: 5,
 	records: 107,

@@ -341,4 +341,20 @@ export function keptRetentionCases(suite: Suite): void {
 			await until("it is gone", async () => (await headOf(stream)) === 1000);
 		},
 	);
+
+	timed(
+		"a step of the clock that was taken back in part is remembered when the store is opened again",
+		async ({ clock, make, settle }, { reopen }) => {
+			await (await make({ ageMs: DAY })).append(pattern(1000));
+			clock.step(30 * DAY);
+			await settle();
+			clock.step(-DAY / 24);
+			const stream = streamOf(await reopen());
+			await settle();
+			expect(await bounds(stream)).toEqual([0, 1000]);
+			clock.step(-30 * DAY + DAY / 24);
+			await settle();
+			expect(await bounds(streamOf(await reopen()))).toEqual([0, 1000]);
+		},
+	);
 }
