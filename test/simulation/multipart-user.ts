@@ -21,6 +21,8 @@ export interface PreparedKnowledge {
 	promised: boolean;
 	/** The tail as known when its commit was asked for. */
 	tail: number;
+	/** A commit of this life that has no answer: another one that is refused says nothing of it. */
+	unanswered?: Attempt | undefined;
 	/** Who decides about it just now: nobody, if that life is over. */
 	user: Surroundings | undefined;
 }
@@ -138,7 +140,9 @@ async function decide(
 	model.committing++;
 	const outcome = await help.answer(attempt, write.commit(expect === undefined ? {} : { expect }));
 	model.committing--;
+	if (outcome === "unknown") known.unanswered = attempt;
 	if (outcome === "stored") known.state = "decided";
+	else if (known.unanswered !== undefined) model.handedOver(known.unanswered);
 	// Unless a seal that aborts it has come in between.
 	else if (outcome === "refused" && known.state === "committing") {
 		known.state = model.sealForced ? "aborting" : known.promised ? "prepared" : "asked";
@@ -157,7 +161,7 @@ export async function checkPrepared(model: StreamModel, stream: ByteStream): Pro
 		if (known.bytes !== bytes) model.fail(`the write ${id} holds ${bytes} bytes, not ${known.bytes}`);
 	}
 	for (const [id, known] of model.prepared) {
-		known.user = undefined;
+		known.user = known.unanswered = undefined;
 		const { state } = known;
 		if (state === "decided") continue;
 		const isStored = model.placeOf(known.number) !== undefined;

@@ -169,7 +169,6 @@ export class Simulation {
 		around.closing = true;
 		if (this.#random.chance(0.7) && (await machine.until(Promise.all(clients))) === undefined) return false;
 		const close = opened.close();
-		machine.watch(close);
 		if ((await machine.until(Promise.all([close, ...clients]))) === undefined) return false;
 		machine.ended(owner);
 		return true;
@@ -238,7 +237,7 @@ export class Simulation {
 				if (machine.operationsLeft < Number.POSITIVE_INFINITY)
 					machine.operationsLeft = Math.min(machine.operationsLeft, few);
 			},
-			setClock: this.#steps.length > 0 ? () => this.#setClock(owner) : undefined,
+			setClock: this.#steps.length > 0 ? () => this.#setClock(owner, store) : undefined,
 			sleep: (ms) => sleep(owner, ms),
 		};
 	}
@@ -260,8 +259,9 @@ export class Simulation {
 	}
 
 	/** Sets the wall clock; long enough after that the owner has seen it, and noted it for the next one. */
-	async #setClock(owner: SimulatedProcess): Promise<void> {
+	async #setClock(owner: SimulatedProcess, store: Store): Promise<void> {
 		const { machine } = this;
+		const stepped = store.stats().retention.clockStepped;
 		const ms = this.#random.pick([-1, 1]) * this.#random.pick(this.#steps);
 		machine.note(`clock ${ms}`);
 		// The next owner does not know of steps of up to ten minutes, nor of any that the disk did not take the note of.
@@ -269,11 +269,12 @@ export class Simulation {
 		machine.clock.step(ms);
 		machine.stepsUnseen++;
 		// He looks once a second. Time is made to pass at once: the life would mostly end before.
-		for (let looks = 0; looks < 2; looks++) {
+		const isSeen = (): boolean => ms <= 600_000 || stepped || store.stats().retention.clockStepped;
+		for (let looks = 0; looks < 2 || !isSeen(); looks++) {
 			machine.clock.advance(1000);
 			// Between two operations of the noting none waits for a moment.
 			for (let quiet = 0; quiet < 3; quiet++) {
-				await machine.pause(owner, 2);
+				await machine.pause(owner, 20);
 				if (owner.disk.waitsFor(/\/journal(\/clock-step.*)?$/)) quiet = -1;
 			}
 		}
