@@ -80,6 +80,9 @@ async function open(options: OpeningOptions): Promise<OpenedStore> {
 		const found = await readStore(disk, root);
 		const identity = found ?? (await makeStore(disk, root, options.random, options.clock.now()));
 		if (found !== undefined && (await disk.stat(join(root, "journal"))) === undefined) throw noJournal(root);
+		// A person who removed all streams may have removed their folder with them.
+		const streams = join(root, "streams");
+		if ((await disk.stat(streams)) === undefined) await disk.mkdir(streams);
 		// Who made the store may have been killed before these syncs: what is about to be promised rests on the names.
 		for (const folder of [join(root, "journal"), root]) await disk.syncDir(folder);
 		const recovered = await recover(options, identity);

@@ -83,7 +83,7 @@ export class Redo {
 	/** What is being written while more is gathered. */
 	#writing: Promise<void> = Promise.resolve();
 	/** Adopted files that were found nowhere, and the heads that rounds gave to shards, by their folders. */
-	readonly #missing: Missing[] = [];
+	#missing: Missing[] = [];
 	readonly #heads = new Map<string, number>();
 	/** Adopted files in the place of segments that rounds before their adoption wrote to: nothing of those comes back. */
 	readonly #adopted = new Set<string>();
@@ -242,6 +242,7 @@ export class Redo {
 		// Another stream may get its place.
 		for (const known of [this.#known, this.#adopted]) for (const one of known) if (of(one)) known.delete(one);
 		for (const folder of this.#heads.keys()) if (of(folder)) this.#heads.delete(folder);
+		this.#missing = this.#missing.filter((missing) => !of(missing.path));
 		await removeFolder(this.#disk, this.#streams, path, id);
 		await removeEmpty(this.#disk, this.#streams, dirname(path));
 	}

@@ -111,6 +111,15 @@ describe("folders of streams changed by hand", () => {
 		expect(await contents(recovered.scope("cam").stream("other"))).toBe("def");
 	});
 
+	it("the folder of all streams removed by hand is none of them there, and the store opens and goes on", async () => {
+		await made("gone", "x");
+		await store.close();
+		await removed(join(folder, "data", "streams"));
+		store = await open(`file:${join(folder, "data")}`);
+		expect(await store.scope("cam").list()).toEqual([]);
+		expect(await contents(await made("new", "y"))).toBe("y");
+	});
+
 	it("a moved folder is the same stream under another name", async () => {
 		const { id } = await (await made("raw", "abc")).info();
 		await store.close();
