@@ -14,8 +14,16 @@ import { ownerName } from "../files/owner.ts";
 import { findFolders, removeTree, type StreamFolder } from "../files/stream-folder.ts";
 import { type Checkpoint, CheckpointFile, checkpointPath, readCheckpoint } from "../format/checkpoint-file.ts";
 import { encodeSegmentHeader, SEGMENT_HEADER_BYTES, segmentName, segmentNumber } from "../format/segment-header.ts";
+import { listRing, readRingHeader } from "../journal/ring.ts";
 import type { RingRound, RingRounds } from "../journal/ring-rounds.ts";
-import { type Envelope, EnvelopeKind, ROUND_ALIGN } from "../journal/round.ts";
+import {
+	type Envelope,
+	EnvelopeKind,
+	ROUND_ALIGN,
+	ROUND_HEADER_BYTES,
+	readRoundHeader,
+	roundBytes,
+} from "../journal/round.ts";
 import { redoJournal } from "../opening/opening.ts";
 import { Redo } from "../opening/redo.ts";
 import { makeJournal, type StoreIdentity } from "../opening/store-folder.ts";
@@ -89,6 +97,7 @@ export async function repairJournal(
 	}
 	const rounds = toRedo(ring, start);
 	await redoDamaged(work, ring, rounds, outcome.ends);
+	if (start?.clean !== true) await noteLost(work, identity, start, rounds.at(-1));
 	return { ...outcome, damaged: true };
 }
 
@@ -165,6 +174,52 @@ async function redoDamaged(
 		throw error;
 	}
 	if (lost.length > 0) await noteEnds(work, lost, ends);
+}
+
+/**
+ * Says where the journal breaks off, so that rounds which were acknowledged may be gone: where it is to begin in a file that is
+ * missing, or where the place of the next round lies behind the end of a file that was longer.
+ */
+async function noteLost(
+	work: RepairWork,
+	identity: StoreIdentity,
+	start: Checkpoint | undefined,
+	last: RingRound | undefined,
+): Promise<void> {
+	const { disk, root } = work;
+	const folder = join(root, "journal");
+	const files = await listRing(disk, folder).catch(() => []);
+	const what = "what of them is not in the segments is lost, and its positions may be given away again";
+	const begins =
+		start !== undefined && (last === undefined || last.header.nonce !== start.nonce) ? start.file : undefined;
+	if (files.length === 0 || (begins !== undefined && !files.some(({ number }) => number === begins))) {
+		return work.lose(
+			folder,
+			0,
+			`files of the journal were missing, and perhaps rounds in them were to be redone: ${what}`,
+		);
+	}
+	const number = last?.header.file ?? start?.file;
+	const file = files.find((one) => one.number === number);
+	if (file === undefined) return;
+	const next = last === undefined ? (start as Checkpoint).offset : last.offset + lengthOf(last);
+	const ring = await disk.open(file.path, "read");
+	try {
+		const size = await ring.size();
+		const made = await readRingHeader(ring, identity.idBytes, file.number);
+		if (size >= (made ?? 0)) return;
+		const head = new Uint8Array(ROUND_HEADER_BYTES);
+		const header = (await ring.read(head, next)) < head.length ? undefined : readRoundHeader(head);
+		const begun = header !== undefined && header.offset === next && header.number === (last?.header.number ?? -1) + 1;
+		if (next + ROUND_ALIGN > size || begun)
+			work.lose(file.path, size, `this journal file was cut short, and rounds behind that were to be redone: ${what}`);
+	} finally {
+		await ring.close();
+	}
+}
+
+function lengthOf({ header }: RingRound): number {
+	return roundBytes(header.envelopes, header.bodyBytes);
 }
 
 function counted(rounds: number): string {

@@ -7,6 +7,7 @@ import { dirname, join, relative } from "node:path/posix";
 import type { Disk, DiskFile } from "../../disk/disk.ts";
 import { isGone } from "../../disk/system-error.ts";
 import { replaceFile } from "../files/stream-folder.ts";
+import type { VerifyProblem } from "./verify-report.ts";
 
 const WINDOW_BYTES = 1024 * 1024;
 
@@ -37,6 +38,8 @@ export class RepairWork {
 	readonly disk: Disk;
 	readonly root: string;
 	readonly steps: RepairStep[] = [];
+	/** What nothing can put right, and no verification afterwards can see. */
+	readonly lost: VerifyProblem[] = [];
 	readonly #options: WorkOptions;
 	readonly #kept = new Set<string>();
 
@@ -56,6 +59,11 @@ export class RepairWork {
 		const step = { path, what };
 		this.steps.push(step);
 		this.#options.onStep?.(step);
+	}
+
+	/** Notes a loss. */
+	lose(path: string, offset: number, message: string): void {
+		this.lost.push({ code: "STREAMBED_CORRUPT", path, offset, message });
 	}
 
 	/** Changes bytes of a file, and its length if that is given. */

@@ -121,7 +121,8 @@ async function run(disk: Disk, root: string, options: RepairOptions): Promise<Re
 	const work = new RepairWork(disk, root, { real: !dryRun, folder: `repaired-${stamp}`, onStep });
 	const found = await problemsOf(await unowned(disk, root), root, options);
 	await repairAll(work, options, found.length > 0);
-	const problems = work.steps.length === 0 ? found : await problemsOf(await unowned(disk, root), root, options);
+	const left = work.steps.length === 0 ? found : await problemsOf(await unowned(disk, root), root, options);
+	const problems = [...work.lost, ...left];
 	const kept = !dryRun && (await disk.stat(work.aside)) !== undefined;
 	const aside = kept ? work.aside : null;
 	return { ok: problems.length === 0, dryRun, steps: work.steps, aside, found, problems };

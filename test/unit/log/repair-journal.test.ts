@@ -212,7 +212,7 @@ describe("a damaged journal", () => {
 		await disk.unlink(RING);
 		const result = await repair(disk);
 		expect(result.found).toMatchObject([{ code: "STREAMBED_CORRUPT", path: join(ROOT, "journal") }]);
-		expect(result).toMatchObject({ ok: true });
+		expect(result).toMatchObject({ ok: false, problems: [{ path: join(ROOT, "journal"), offset: 0 }] });
 		expect(await readAround(disk)).toMatchObject({ read: [] });
 	});
 
@@ -225,8 +225,19 @@ describe("a damaged journal", () => {
 		expect(refused).toMatchObject({ code: "STREAMBED_CORRUPT", details: { path: folder } });
 		const { problems } = await verifyStore(ROOT, { disk });
 		expect(problems[0]).toMatchObject({ code: "STREAMBED_CORRUPT", path: folder });
-		expect(await repair(disk)).toMatchObject({ ok: true });
+		// That its last owner closed the store stood in it.
+		expect(await repair(disk)).toMatchObject({ ok: false, problems: [{ path: folder, offset: 0 }] });
 		expect(await readAround(disk)).toEqual(WHOLE);
+	});
+
+	it("whose file is cut short in what was to be redone is repaired, and the loss is told", async () => {
+		const [, second] = await heldFrames(killed);
+		for (const at of [(second as Held).round, (second as Held).round + 5000]) {
+			const disk = overlayDisk(killed);
+			await cutFile(disk, RING, at);
+			expect(await repair(disk)).toMatchObject({ ok: false, problems: [{ path: RING, offset: at }] });
+			expect((await readAround(disk)).read.length).toBe(1);
+		}
 	});
 
 	it("beside a lost description loses nothing: the description is written first", async () => {

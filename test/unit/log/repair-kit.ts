@@ -68,10 +68,12 @@ export async function repair(disk: Disk): Promise<RepairResult> {
 	const result = await repairStore(ROOT, { disk, lock: liveLocker() });
 	expect(result.steps).toEqual(rehearsed.steps);
 	expect(result.problems).toEqual(rehearsed.problems);
-	expect(result.problems).toEqual(await problemsOf(disk));
+	// What went with the journal can be told only while its damage is there.
+	const remaining = result.problems.filter(({ message }) => !message.endsWith("may be given away again"));
+	expect(remaining).toEqual(await problemsOf(disk));
 	const again = await repairStore(ROOT, { disk, lock: liveLocker() });
 	expect(again.steps, "a second repair").toEqual([]);
-	expect(again.problems).toEqual(result.problems);
+	expect(again.problems).toEqual(remaining);
 	const left = (await disk.list(ROOT)).map(({ name }) => name);
 	expect(left.filter((name) => !/^(LOCK|journal|store\.json|streams|repaired-.*)$/.test(name))).toEqual([]);
 	return result;
