@@ -126,6 +126,9 @@ function standardInput(io: CliIo): Source {
 	// A redirected file is read in chunks of the asked size; the stream that Node makes of it knows 64 KiB only.
 	if (io.stdin === process.stdin) {
 		const stats = fstatSync(0);
+		if (stats.isDirectory()) {
+			throw fail("INVALID_OPTION", "standard input is a folder, not a file", { hint: missingInput });
+		}
 		if (stats.isFile()) {
 			return {
 				name,

@@ -222,6 +222,13 @@ describe("interruptions", () => {
 		reader.child.stdout.resume();
 	});
 
+	it("a folder as standard input is refused, and nothing is made", async () => {
+		const through = ["bash", "-c", 'exec "$@" < /', "bash"];
+		const { code, err } = await new CliProcess(["append", "cam/folder"], { cwd, through }).ended;
+		expect([code, err]).toEqual([2, expect.stringContaining("standard input is a folder")]);
+		expect((await run("info cam/folder")).code).toBe(3);
+	});
+
 	it("a failed append does not wait for the rest of its input", async () => {
 		await ok("create cam/raw");
 		await ok("seal cam/raw");

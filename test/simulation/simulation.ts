@@ -270,7 +270,7 @@ export class Simulation {
 		machine.stepsUnseen++;
 		// He looks once a second. Time is made to pass at once: the life would mostly end before.
 		const isSeen = (): boolean => ms <= 600_000 || stepped || store.stats().retention.clockStepped;
-		for (let looks = 0; looks < 2 || !isSeen(); looks++) {
+		for (let looks = 0; looks < 2 || (looks < 20 && !isSeen()); looks++) {
 			machine.clock.advance(1000);
 			// Between two operations of the noting none waits for a moment.
 			for (let quiet = 0; quiet < 3; quiet++) {
@@ -278,7 +278,8 @@ export class Simulation {
 				if (owner.disk.waitsFor(/\/journal(\/clock-step.*)?$/)) quiet = -1;
 			}
 		}
-		machine.stepsUnseen--;
+		// A store that has stopped looks no more.
+		if (isSeen()) machine.stepsUnseen--;
 	}
 
 	/** Starts a second process that reads for a while; it may outlive the owner, not the machine. */
