@@ -302,8 +302,9 @@ export class ShardLog {
 		this.#waiters.wake(this.#tail, this.#sealed);
 	}
 
-	/** Frames of a round that failed: they may have reached the disk or not. */
+	/** Frames of a round that failed: they may have reached the disk or not. Nobody may begin to wait for them any more. */
 	lose(inRound: readonly MemoryFrame[], unknown: StreambedError): void {
+		this.memory.settled(inRound);
 		for (const frame of inRound) settleFailed(frame, unknown);
 	}
 
