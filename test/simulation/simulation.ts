@@ -84,7 +84,7 @@ export class Simulation {
 		this.machine = new Machine(seed, breaker);
 		this.#random = this.machine.random.fork();
 		this.#profile = this.#makeProfile(seed);
-		this.#steps = this.#random.chance(0.7) ? [] : this.#random.pick(clockSteps);
+		this.#steps = this.#random.chance(0.5) ? [] : this.#random.pick(clockSteps);
 	}
 
 	/** Runs until so many crashes have happened; then looks at everything once more. @throws SimulationFailure */
@@ -268,6 +268,8 @@ export class Simulation {
 		this.#unnoted ||= (ms > 0 && ms <= 600_000) || owner.disk.fault !== undefined;
 		machine.clock.step(ms);
 		machine.stepsUnseen++;
+		// What happens before he has seen it must not believe the clock either.
+		await machine.pause(owner, this.#random.below(200));
 		// He looks once a second. Time is made to pass at once: the life would mostly end before.
 		const isSeen = (): boolean => ms <= 600_000 || stepped || store.stats().retention.clockStepped;
 		for (let looks = 0; looks < 2 || (looks < 20 && !isSeen()); looks++) {
