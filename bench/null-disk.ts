@@ -10,7 +10,7 @@ export function nullDisk(): Disk {
 			const file = await inner.open(path, mode, options);
 			return /\.(seg|jnl)(\.|$)/.test(path) ? forgetful(file) : file;
 		},
-		mkdir: (path) => inner.mkdir(path),
+		mkdir: (path, options) => inner.mkdir(path, options),
 		list: (path) => inner.list(path),
 		stat: (path) => inner.stat(path),
 		readFile: (path) => inner.readFile(path),

@@ -262,7 +262,7 @@ function changed(disk: Disk, changes: Partial<Disk>): Disk {
 	return {
 		counters: disk.counters,
 		open: (path, mode, options) => disk.open(path, mode, options),
-		mkdir: (path) => disk.mkdir(path),
+		mkdir: (path, options) => disk.mkdir(path, options),
 		list: (path) => disk.list(path),
 		stat: (path) => disk.stat(path),
 		readFile: (path) => disk.readFile(path),

@@ -8,6 +8,11 @@
 
 import { fail } from "../core/errors.ts";
 
+/** How a folder is made. */
+export interface MkdirOptions {
+	readonly parents?: boolean;
+}
+
 /** A file system. */
 export interface Disk {
 	/**
@@ -17,8 +22,11 @@ export interface Disk {
 	 * write through such a handle may wait for the disk as well.
 	 */
 	open(path: string, mode: "read" | "write" | "create", options?: { readonly durable?: boolean }): Promise<DiskFile>;
-	/** Makes a folder and those above it; no error if it exists. New names need `syncDir` of the folders above. */
-	mkdir(path: string): Promise<void>;
+	/**
+	 * Makes a folder and those above it; no error if it exists. New names need `syncDir` of the folders above. With
+	 * `parents` false, those above must be there: ENOENT.
+	 */
+	mkdir(path: string, options?: MkdirOptions): Promise<void>;
 	/** Names in a folder, in no particular order. */
 	list(path: string): Promise<DirEntry[]>;
 	/** What is at a path, or `undefined` if nothing is there. */

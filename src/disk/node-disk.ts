@@ -5,7 +5,15 @@
 import * as fs from "node:fs";
 import { dirname } from "node:path/posix";
 import { descriptorShare, withDescriptor } from "./descriptors.ts";
-import { type DirEntry, type Disk, type DiskCounters, type DiskFile, newCounters, type PathInfo } from "./disk.ts";
+import {
+	type DirEntry,
+	type Disk,
+	type DiskCounters,
+	type DiskFile,
+	type MkdirOptions,
+	newCounters,
+	type PathInfo,
+} from "./disk.ts";
 import { NodeFile, syncsOnWrite } from "./node-file.ts";
 import { hasCode } from "./system-error.ts";
 
@@ -31,14 +39,14 @@ class NodeDisk implements Disk {
 		return new NodeFile(path, fd, durable, this.counters);
 	}
 
-	async mkdir(path: string): Promise<void> {
+	async mkdir(path: string, options?: MkdirOptions): Promise<void> {
 		// Level by level: Node's recursive form never returns below folders that take no new names, such as /proc.
 		try {
 			await call<string | undefined>((done) => fs.mkdir(path, { mode: folderMode }, done));
 		} catch (error) {
 			if (hasCode(error, "EEXIST") && (await this.stat(path))?.kind === "folder") return;
 			const above = dirname(path);
-			if (!hasCode(error, "ENOENT") || above === path) throw error;
+			if (!hasCode(error, "ENOENT") || above === path || options?.parents === false) throw error;
 			// Somebody else may make it at the same time.
 			if ((await this.stat(above)) === undefined) await this.mkdir(above);
 			await call<string | undefined>((done) => fs.mkdir(path, { mode: folderMode }, done)).catch((failed) => {

@@ -5,8 +5,17 @@
  * Memory: the pages written, one small entry for each folder looked at and each file open or changed.
  * The base must not change meanwhile; what it holds is looked up when needed, not copied.
  */
+import { dirname } from "node:path/posix";
 import { type Clock, systemClock } from "../core/clock.ts";
-import { type DirEntry, type Disk, type DiskCounters, type DiskFile, newCounters, type PathInfo } from "./disk.ts";
+import {
+	type DirEntry,
+	type Disk,
+	type DiskCounters,
+	type DiskFile,
+	type MkdirOptions,
+	newCounters,
+	type PathInfo,
+} from "./disk.ts";
 import { type FileNode, OverlayFile, type Space } from "./overlay-file.ts";
 import { OverlayTree, type Place } from "./overlay-tree.ts";
 import { systemError } from "./system-error.ts";
@@ -58,8 +67,11 @@ export class OverlayDisk implements Disk {
 		});
 	}
 
-	mkdir(path: string): Promise<void> {
-		return this.#inTurn(() => this.#tree.makeFolders(path));
+	mkdir(path: string, options?: MkdirOptions): Promise<void> {
+		return this.#inTurn(async () => {
+			if (options?.parents === false) await this.#tree.folder(dirname(path), "mkdir");
+			await this.#tree.makeFolders(path);
+		});
 	}
 
 	list(path: string): Promise<DirEntry[]> {

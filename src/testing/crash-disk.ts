@@ -7,7 +7,7 @@
  * after a crash whole, torn at any byte or by sectors, or not at all, later ones without earlier ones, the size without
  * the bytes; each name may be there or not. A rename is seen whole or not at all. All choices come from the seed.
  */
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import {
 	assertDurable,
 	assertPosition,
@@ -15,6 +15,7 @@ import {
 	type Disk,
 	type DiskCounters,
 	type DiskFile,
+	type MkdirOptions,
 	newCounters,
 	type PathInfo,
 } from "../disk/disk.ts";
@@ -105,8 +106,9 @@ class MemoryCrashDisk implements CrashDisk {
 		return new CrashFile(path, node, rights, { life: this.#life, counters: this.counters, now: this.#now });
 	}
 
-	async mkdir(path: string): Promise<void> {
+	async mkdir(path: string, options?: MkdirOptions): Promise<void> {
 		this.#alive("mkdir", path);
+		if (options?.parents === false) this.#names.folder(dirname(path), "mkdir");
 		this.#names.makeFolders(path);
 	}
 

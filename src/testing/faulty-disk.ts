@@ -50,7 +50,7 @@ export function faultyDisk(inner: Disk, rules: readonly FaultRule[] = []): Fault
 		addRule: (rule) => faults.add(rule),
 		open: (path, mode, options) =>
 			on("open", path, async () => new FaultyFile(await inner.open(path, mode, options), faults)),
-		mkdir: (path) => on("mkdir", path, () => inner.mkdir(path)),
+		mkdir: (path, options) => on("mkdir", path, () => inner.mkdir(path, options)),
 		list: (path) => on("list", path, () => inner.list(path)),
 		stat: (path) => on("stat", path, () => inner.stat(path)),
 		readFile: (path) => on("readFile", path, () => inner.readFile(path)),

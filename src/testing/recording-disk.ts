@@ -33,8 +33,8 @@ export function recordingDisk(inner: Disk): RecordingDisk {
 			changes.push({ kind: "open", file, path, mode });
 			return new RecordedFile(opened, file, changes);
 		},
-		async mkdir(path) {
-			await inner.mkdir(path);
+		async mkdir(path, options) {
+			await inner.mkdir(path, options);
 			changes.push({ kind: "mkdir", path });
 		},
 		async rename(path, to) {

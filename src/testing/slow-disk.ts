@@ -18,7 +18,7 @@ export function slowDisk(inner: Disk, options: SlowDiskOptions): Disk {
 	};
 	return {
 		open: async (path, mode, openOptions) => slowFile(await inner.open(path, mode, openOptions), slowly),
-		mkdir: (path) => inner.mkdir(path),
+		mkdir: (path, options) => inner.mkdir(path, options),
 		list: (path) => inner.list(path),
 		stat: (path) => inner.stat(path),
 		readFile: (path) => inner.readFile(path),

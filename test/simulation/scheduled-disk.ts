@@ -2,7 +2,7 @@
  * A disk whose operations wait until they are chosen: whoever holds it decides the order in which they happen, and may
  * let a process die between any two of them, or in the middle of some.
  */
-import type { Disk, DiskCounters, DiskFile } from "../../src/disk/disk.ts";
+import type { Disk, DiskCounters, DiskFile, MkdirOptions } from "../../src/disk/disk.ts";
 import { systemError } from "../../src/disk/system-error.ts";
 import type { DiskOperation } from "../../src/testing/faulty-disk.ts";
 import type { SeededRandom } from "../../src/testing/seeded-random.ts";
@@ -133,8 +133,8 @@ export class ScheduledDisk implements Disk {
 		);
 	}
 
-	mkdir(path: string): Promise<void> {
-		return this.#askChange("mkdir", path, () => this.#inner.mkdir(path));
+	mkdir(path: string, options?: MkdirOptions): Promise<void> {
+		return this.#askChange("mkdir", path, () => this.#inner.mkdir(path, options));
 	}
 
 	list(path: string): ReturnType<Disk["list"]> {

@@ -9,6 +9,7 @@ import {
 	DESCRIPTOR,
 	type Descriptor,
 	describesStream,
+	holdsFiles,
 	readDescriptor,
 	walkFolders,
 } from "../../log/files/stream-folder.ts";
@@ -56,8 +57,11 @@ export class Catalog {
 	}
 
 	async #holdsShards(path: string): Promise<boolean> {
-		const [first] = await shardFolders(this.#disk, path).catch(() => []);
-		return first !== undefined && (await this.#disk.list(join(path, String(first))).catch(() => [])).length > 0;
+		for (const shard of await shardFolders(this.#disk, path).catch(() => [])) {
+			// A crash may leave folders without files where a stream was just deleted.
+			if (await holdsFiles(this.#disk, join(path, String(shard))).catch(() => false)) return true;
+		}
+		return false;
 	}
 
 	/** Streams in order; those whose descriptor can't be read are left out. */

@@ -106,11 +106,14 @@ export async function prepareReplacement(disk: Disk, path: string, bytes: Uint8A
 
 /** Makes a folder inside a stream's, unless somebody removes the stream meanwhile: then nothing of it stays. @throws ENOENT */
 export async function makeInside(disk: Disk, path: string, folder: string): Promise<void> {
-	// Where the stream's folder is gone, the stream was deleted, and it must not come back.
-	await disk.list(path);
-	await disk.mkdir(folder);
+	// Where the stream's folder is gone, the stream was deleted: no part of it may come back, not even for a moment.
+	let made = path;
+	for (const name of folder.slice(path.length + 1).split("/")) {
+		made = join(made, name);
+		await disk.mkdir(made, { parents: false });
+	}
 	if ((await disk.stat(join(path, DESCRIPTOR))) !== undefined) return;
-	for (let made = folder; made.startsWith(path); made = dirname(made)) await disk.rmdir(made).catch(() => {});
+	for (; made.startsWith(path); made = dirname(made)) await disk.rmdir(made).catch(() => {});
 	throw systemError("ENOENT", "mkdir", folder);
 }
 
@@ -154,28 +157,43 @@ export async function removeEmpty(
 }
 
 /**
- * Tells whether something stands at a stream's place. Empty folders are not something and are removed: write-behind
- * makes a shard's folder anew when a delete comes in between, and may be cut short before it takes it back.
+ * Tells whether something stands at a stream's place. Folders with no file in them are not something and are removed: a
+ * shard's folders are made anew when a delete comes in between, and a crash may come before they are taken back.
  */
 export async function isOccupied(disk: Disk, path: string): Promise<boolean> {
 	const info = await disk.stat(path);
-	if (info === undefined) return false;
-	if (info.kind !== "folder") return true;
-	for (const { name, kind } of await disk.list(path)) {
-		if (kind !== "folder" || !(await removedEmpty(disk, join(path, name)))) return true;
-	}
-	return !(await removedEmpty(disk, path));
+	return info !== undefined && (info.kind !== "folder" || !(await removedHollow(disk, path)));
 }
 
-async function removedEmpty(disk: Disk, path: string): Promise<boolean> {
+/** Tells whether a folder has something other than folders in it, however deep. */
+export async function holdsFiles(disk: Disk, path: string): Promise<boolean> {
+	for (const { name, kind } of await listIfThere(disk, path)) {
+		if (kind !== "folder" || (await holdsFiles(disk, join(path, name)))) return true;
+	}
+	return false;
+}
+
+/** Removes a folder in which there is no file, however deep; tells whether it is gone. */
+async function removedHollow(disk: Disk, path: string): Promise<boolean> {
+	for (const { name, kind } of await listIfThere(disk, path)) {
+		if (kind !== "folder" || !(await removedHollow(disk, join(path, name)))) return false;
+	}
 	try {
 		await disk.rmdir(path);
 		return true;
 	} catch (error) {
 		const { code } = error as { code?: unknown };
+		if (isGone(error)) return true;
 		if (code !== "ENOTEMPTY" && code !== "EEXIST") throw error;
 		return false;
 	}
+}
+
+async function listIfThere(disk: Disk, path: string): ReturnType<Disk["list"]> {
+	return await disk.list(path).catch((error: unknown) => {
+		if (isGone(error)) return [];
+		throw error;
+	});
 }
 
 /** Removes what crashes left below `streams/`; call it after redo only. */
@@ -188,14 +206,7 @@ export async function sweepFolders(disk: Disk, streams: string): Promise<void> {
 
 /** Folders of streams below `streams/`, with `/` between parts, in no particular order. */
 export async function* walkFolders(disk: Disk, streams: string, below = ""): AsyncGenerator<string> {
-	let entries: Awaited<ReturnType<Disk["list"]>>;
-	try {
-		entries = await disk.list(join(streams, below));
-	} catch (error) {
-		if (isGone(error)) return;
-		throw error;
-	}
-	for (const { name, kind } of entries) {
+	for (const { name, kind } of await listIfThere(disk, join(streams, below))) {
 		if (kind !== "folder" || name.startsWith(".")) continue;
 		const folder = below === "" ? name : `${below}/${name}`;
 		if (name.endsWith(streamSuffix)) yield folder;

@@ -235,6 +235,15 @@ export function testDisk(name: string, start: () => Promise<DiskUnderTest>): voi
 				expect(await codeOf(disk.list(`${dir}/a/file`))).toBe("ENOTDIR");
 			});
 
+			it("makes a folder only where those above it are, if it shall not make them", async () => {
+				expect(await codeOf(disk.mkdir(`${dir}/a/b`, { parents: false }))).toBe("ENOENT");
+				expect(await disk.stat(`${dir}/a`)).toBe(undefined);
+				await disk.mkdir(`${dir}/a`, { parents: false });
+				await disk.mkdir(`${dir}/a/b`, { parents: false });
+				await disk.mkdir(`${dir}/a/b`, { parents: false });
+				expect(await namesIn(`${dir}/a`)).toEqual(["b:folder"]);
+			});
+
 			it("tells what is at a path", async () => {
 				await put(`${dir}/a`, "12345");
 				expect(await disk.stat(`${dir}/a`)).toMatchObject({ kind: "file", size: 5 });
