@@ -62,6 +62,13 @@ export class ClockWatch {
 		return null;
 	}
 
+	/** The time that something is stamped with now: no stamp is made of an offset that was not seen. */
+	stamp(): number {
+		const wall = this.#clock.now();
+		this.#lowest = Math.min(this.#lowest, wall - this.#clock.monotonic());
+		return wall;
+	}
+
 	/**
 	 * The time from which an age is counted, or `undefined` while nothing can be said to be so old. `confirmed` is when
 	 * somebody said that the clock is right, on the monotonic clock.

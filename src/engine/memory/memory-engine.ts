@@ -62,8 +62,8 @@ class MemoryEngine implements Engine {
 		this.#clock = options.clock ?? systemClock;
 		this.#random = options.random ?? systemRandom;
 		this.#firstPosition = options.firstPosition ?? 0;
-		this.#rounds = new MemoryRounds(this.#limits, this.#clock);
 		this.#retention = new MemoryRetention(this.#clock, () => this.#streams.values());
+		this.#rounds = new MemoryRounds(this.#limits, this.#clock, () => this.#retention.stamp());
 	}
 
 	get appendBytes(): number {

@@ -33,6 +33,11 @@ export class MemoryRetention {
 		return { freedSegments: 0, freedBytes: this.#freedBytes, clockStepped: this.#watch.stepped };
 	}
 
+	/** The time of what is appended now. */
+	stamp(): number {
+		return this.#watch.stamp();
+	}
+
 	/** Somebody says that the clock is right as it is now: the moment to note for his stream. */
 	confirm(): number {
 		this.#watch.look();

@@ -20,12 +20,15 @@ export class MemoryRounds {
 	appendedBytes = 0;
 	pendingBytes = 0;
 	readonly clock: Clock;
+	readonly #stamp: () => number;
 	#steps: Step[] = [];
 	#idle: (() => void)[] = [];
 
-	constructor(limits: Limits, clock: Clock) {
+	/** `stamp` tells the time of a round. */
+	constructor(limits: Limits, clock: Clock, stamp: () => number) {
 		this.limits = limits;
 		this.clock = clock;
+		this.#stamp = stamp;
 	}
 
 	hasRoom(bytes: number): boolean {
@@ -52,7 +55,7 @@ export class MemoryRounds {
 	#round(): void {
 		const steps = this.#steps;
 		this.#steps = [];
-		const time = this.clock.now();
+		const time = this.#stamp();
 		this.rounds++;
 		for (const { bytes, run } of steps) {
 			this.pendingBytes -= bytes;

@@ -41,6 +41,8 @@ export interface CommitHost {
 	readonly ring: Ring;
 	readonly admission: Admission;
 	readonly placement: Placement;
+	/** Tells what appends are stamped with. */
+	readonly retention: { stamp(): number };
 	/** Counts checkpoints begun: names are repeated in each of these spans. */
 	readonly span: number;
 	/** Not too much waits for write-behind. */
@@ -300,7 +302,7 @@ export class Committer {
 
 	/** Makes a round of what waits. */
 	#take(): Round | undefined {
-		const round = new RoundFrames(this.#writer.number, this.#host.clock.now(), this.#host.placement);
+		const round = new RoundFrames(this.#writer.number, this.#host.retention.stamp(), this.#host.placement);
 		round.take(this.#shards);
 		const { taken, parts: frames, large, payload } = round;
 		const actions = this.#actions.splice(0);

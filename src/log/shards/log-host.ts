@@ -12,6 +12,8 @@ export interface LogHost {
 	readonly limits: Limits;
 	readonly admission: Admission;
 	readonly tailCache: TailCache;
+	/** Tells what appends are stamped with. */
+	readonly retention: { stamp(): number };
 	/** Counts checkpoints begun. */
 	readonly span: number;
 	/** The shard has frames for the next round. */

@@ -74,6 +74,11 @@ export class Retention {
 		};
 	}
 
+	/** The time of appends that are taken for a round now; milliseconds since 1970. */
+	stamp(): number {
+		return this.#watch.stamp();
+	}
+
 	/** Somebody has set a stream's retention, with the clock as it is before his eyes: steps before do not count for it. */
 	confirm(stream: StreamLog): void {
 		this.#keep(this.#watch.look());

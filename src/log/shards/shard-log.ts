@@ -470,7 +470,7 @@ export class ShardLog {
 
 	/** What staged data is stamped with: all that is durable, and the time of the next append. */
 	stampState(): { readonly head: number; readonly tail: number; readonly timeFloor: number; readonly time: number } {
-		const time = Math.max(this.#time, this.#host.clock.now());
+		const time = Math.max(this.#time, this.#host.retention.stamp());
 		return { head: this.#head, tail: this.#tail, timeFloor: this.#time, time };
 	}
 

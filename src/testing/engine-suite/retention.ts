@@ -6,7 +6,8 @@ import { ManualClock } from "../manual-clock.ts";
 import { bounds, bytesOf, type CaseContext, pattern, readAll, type Suite } from "./context.ts";
 
 const KiB = 1024;
-const HOUR = 3_600_000;
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 /** Looks at a condition, with some time passing in between, before it is given up. */
 const LOOKS = 2000;
@@ -249,11 +250,21 @@ function clockCases(suite: Suite, timed: TimedCase): void {
 		},
 	);
 
+	timed("what was written in a moment in which the clock was back stays too", async ({ clock, make, settle }) => {
+		const stream = await make({ ageMs: MINUTE });
+		// Between two looks at the clock, and by less than what is taken for a step.
+		clock.step(-5 * MINUTE);
+		await stream.append(pattern(1000));
+		clock.step(5 * MINUTE);
+		await settle();
+		expect(await bounds(stream)).toEqual([0, 1000]);
+	});
+
 	timed("many small steps are as good as a large one", async ({ clock, make, settle }) => {
 		const stream = await make({ ageMs: HOUR });
 		await stream.append(pattern(1000));
 		for (let steps = 0; steps < 20; steps++) {
-			clock.step(5 * 60_000);
+			clock.step(5 * MINUTE);
 			await settle();
 		}
 		expect(await bounds(stream)).toEqual([0, 1000]);
