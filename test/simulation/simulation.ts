@@ -168,10 +168,18 @@ export class Simulation {
 		machine.operationsLeft = this.#random.chance(0.3) ? this.#random.between(1, 100) : Number.POSITIVE_INFINITY;
 		around.closing = true;
 		if (this.#random.chance(0.7) && (await machine.until(Promise.all(clients))) === undefined) return false;
-		const close = opened.close();
+		const close = opened.close().catch((error: unknown) => this.#judgeClose(error));
 		if ((await machine.until(Promise.all([close, ...clients]))) === undefined) return false;
 		machine.ended(owner);
 		return true;
+	}
+
+	/** Closing a store closes its writers, and tells what their appends were refused for. */
+	#judgeClose(error: unknown): void {
+		const models = [...this.#models.values(), ...this.#records.values()];
+		const sealed = StreambedError.is(error, "STREAMBED_SEALED") && models.some(({ sealAsked }) => sealAsked);
+		const deleted = StreambedError.is(error, "STREAMBED_NOT_FOUND") && models.some(({ deleteAsked }) => deleteAsked);
+		if (!sealed && !deleted) throw error;
 	}
 
 	#clients(around: Surroundings, records: RecordStreams): Promise<void>[] {
