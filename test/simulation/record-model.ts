@@ -83,6 +83,11 @@ export class RecordModel {
 		return this.#shards.map(({ told }) => told);
 	}
 
+	/** Tails that the owner has told of, by shard: he goes on from there. */
+	get answered(): number[] {
+		return this.#shards.map(({ answered }) => answered);
+	}
+
 	/** Says that something about this stream is wrong. */
 	fail(what: string): never {
 		throw new SimulationFailure(`${this.name}: ${what}`);
@@ -161,7 +166,7 @@ export class RecordModel {
 				const slot = this.shard(shard).slots[at];
 				if (slot !== undefined && slot.call !== call) this.fail(`call ${call.number} is said to be at ${shard}:${at}`);
 			}
-			this.shard(shard).tell(to);
+			this.shard(shard).answer(to);
 		}
 		const records = spans?.reduce((sum, { from, to }) => sum + to - from, 0) ?? call.plans.length;
 		if (records !== call.plans.length) this.fail(`${records} records are said to be stored of call ${call.number}`);
@@ -183,7 +188,7 @@ export class RecordModel {
 	partly(call: RecordCall, stored: readonly ShardSpan[]): void {
 		call.state = "partly";
 		call.stored = stored;
-		for (const { shard, to } of stored) this.shard(shard).tell(to);
+		for (const { shard, to } of stored) this.shard(shard).answer(to);
 	}
 
 	/** Somebody was told a tail, perhaps an older one: it never goes back below that. */
@@ -193,7 +198,7 @@ export class RecordModel {
 
 	sawTail(by: string, shard: number, tail: number, called: number, answered: number): void {
 		const { history, sealSeen } = this.shard(shard);
-		this.shard(shard).tell(tail);
+		this.shard(shard).answer(tail);
 		history.sawTail(by, tail, this.sealed || sealSeen, called, answered);
 	}
 
@@ -326,6 +331,7 @@ export class RecordModel {
 	#note(call: RecordCall, shard: number, to: number, answered: number): void {
 		if (call.noted.has(shard)) return;
 		call.noted.add(shard);
+		this.shard(shard).answer(to);
 		this.shard(shard).history.appended(to, call.called, answered);
 	}
 

@@ -113,7 +113,7 @@ function checkBounds(model: RecordModel, number: number, head: number, tail: num
 	if (tail < shard.told) model.fail(`the tail is at ${number}:${tail}: what was there up to ${shard.told} is lost`);
 	if (head > shard.head) shard.history.moved(head, shard.heads.get(head) as number, Number.POSITIVE_INFINITY);
 	shard.moveHead(head);
-	shard.tell(tail);
+	shard.answer(tail);
 }
 
 /** A call without an answer is stored or not: from now on that is certain. */

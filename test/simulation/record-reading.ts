@@ -73,7 +73,7 @@ class Reading {
 	async toEnd(options: RecordReadOptions, start: readonly number[] = []): Promise<void> {
 		const model = this.#model;
 		for (const [shard, position] of start.entries()) this.#order.skipTo(shard, position);
-		const before = model.promised;
+		const before = model.answered;
 		if (!(await this.run(options)) || model.expires || this.#left <= 0) return;
 		for (const [shard, told] of before.entries()) {
 			if (options.shard !== undefined && options.shard !== shard) continue;
@@ -97,6 +97,7 @@ class Reading {
 				const { done, value } = await records.next();
 				if (done === true) return true;
 				this.#order.saw(value);
+				this.#model.shard(value.shard).answer(value.sequence + 1);
 				this.#checkLocation(reader, options);
 				const { history } = this.#model.shard(value.shard);
 				history.sawBytes(value.sequence + 1, made, this.#around.tick());

@@ -18,6 +18,8 @@ export class RecordShard {
 	sealSeen = false;
 	/** The tail is here at least, whatever happens. */
 	told = 0;
+	/** As far as its owner has told. */
+	answered = 0;
 	/** Heads that were asked for, and when. */
 	readonly heads: Map<number, number> = new Map([[0, -1]]);
 	history: History = new History({ head: 0, tail: 0, sealed: false });
@@ -35,8 +37,15 @@ export class RecordShard {
 		return longest;
 	}
 
+	/** Somebody knows of a tail, perhaps the second process: a write in parts stands there a moment before its owner says so. */
 	tell(tail: number): void {
 		this.told = Math.max(this.told, tail);
+	}
+
+	/** The owner has told of a tail. */
+	answer(tail: number): void {
+		this.tell(tail);
+		this.answered = Math.max(this.answered, tail);
 	}
 
 	keep(sequence: number, slot: Slot): void {

@@ -296,7 +296,7 @@ export class RecordUser {
 
 	async #cut(model: RecordModel, stream: RecordStream): Promise<void> {
 		const called = this.#around.tick();
-		const before = model.promised;
+		const before = model.answered;
 		const text = await stream.cut();
 		const { stream: id, positions } = parseCut(text, "cut");
 		if (id !== model.id) model.fail(`a cut is of ${id}, not of ${model.id}`);
