@@ -32,6 +32,9 @@ const producersMax = 10_000;
 const answersMax: number = 2 ** 20;
 const idBytesMax = 200;
 
+/** Where appends that follow one another begin. */
+export type RunPlace = Omit<ShardPlace, "to">;
+
 /** An append that was accepted and is not durable yet. `T` is what the engine waits for it by. */
 interface AcceptedAppend<T> extends Answer {
 	readonly by: T;
@@ -142,13 +145,23 @@ export class Producer<T> {
 		}
 	}
 
-	/** Adds an append of which a journal or a file tells, unless it is known. */
-	redo(epoch: number, sequence: number, answer: Answer, limit: number): void {
-		if (!this.window.reaches(epoch, sequence)) {
-			this.window.add(epoch, sequence, answer, limit);
-			this.#lastEpoch = epoch;
-			this.#next = sequence + 1;
-		} else this.window.join(epoch, sequence, answer);
+	/**
+	 * Adds appends of which a journal or a file tells, unless they are known: they follow one another, in sequence and in
+	 * place, and each is so many units long. A further place of the last one that is known is added to it.
+	 */
+	redo(epoch: number, sequence: number, place: RunPlace, lengths: readonly number[], limit: number): void {
+		let { from } = place;
+		let index = 0;
+		for (; index < lengths.length && this.window.reaches(epoch, sequence + index); index++) {
+			const to = from + (lengths[index] as number);
+			this.window.join(epoch, sequence + index, { shard: place.shard, from, to });
+			from = to;
+		}
+		if (index === lengths.length) return;
+		const count = lengths.length - index;
+		this.window.addRun(epoch, sequence + index, { ...place, from }, lengths, index, count, limit);
+		this.#lastEpoch = epoch;
+		this.#next = sequence + lengths.length;
 		if (epoch > this.durableEpoch) this.durableEpoch = epoch;
 		if (epoch > this.epoch) this.epoch = epoch;
 	}
@@ -247,11 +260,11 @@ export class Producers<T> {
 	}
 
 	/**
-	 * Adds what a journal holds, unless it is known already; appends of one producer in their order. The places of one append
-	 * follow on one another.
+	 * Adds appends that follow one another, in sequence and in place, as a journal or a file holds them, unless they are known;
+	 * those of one producer in their order. The places of one append follow on one another.
 	 */
-	redo(id: string, epoch: number, sequence: number, answer: Answer): void {
-		this.get(id).redo(epoch, sequence, answer, this.#windowMax);
+	redo(id: string, epoch: number, sequence: number, place: RunPlace, lengths: readonly number[]): void {
+		this.get(id).redo(epoch, sequence, place, lengths, this.#windowMax);
 	}
 
 	/** Where an append has gone, as far as that is known. */

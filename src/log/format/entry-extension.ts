@@ -17,8 +17,17 @@ export const producerEntryWord: number = PRODUCER << FLAG_SHIFT;
 /** The second word of an entry of the same producer and epoch as the one before, with the sequence that follows. */
 export const continuedEntryWord: number = CONTINUED << FLAG_SHIFT;
 
-/** Hears of an entry's triple, and the place of the entry relative to the frame's first unit. */
-export type TripleVisitor = (id: string, epoch: number, sequence: number, from: number, to: number) => void;
+/** Entries of one producer and epoch whose sequences follow one another, as their places do. */
+export interface TripleRun {
+	readonly id: string;
+	readonly epoch: number;
+	/** Of the first one. */
+	readonly sequence: number;
+	/** Where that begins, relative to the frame's first unit. */
+	readonly from: number;
+	/** Units of each. */
+	readonly lengths: readonly number[];
+}
 
 /** Bytes of a producer extension. */
 export function tripleBytes(idBytes: Uint8Array): number {
@@ -40,32 +49,39 @@ export function writeTriple(
 	bytes.fill(0, at + TRIPLE_ID_AT + idBytes.length, at + tripleBytes(idBytes));
 }
 
-/** Visits the triples in the table of a checked data frame at `at`, in the order of its entries; stops at what is none. */
-export function visitTriples(bytes: Uint8Array, at: number, header: FrameHeader, visit: TripleVisitor): void {
+/** The triples in the table of a checked data frame at `at`, in the order of its entries; it ends at what is none. */
+export function tripleRuns(bytes: Uint8Array, at: number, header: FrameHeader): TripleRun[] {
+	const runs: TripleRun[] = [];
 	const table = at + FRAME_HEADER_BYTES + header.payloadBytes;
 	const end = table + header.tableBytes;
 	let extension = table + header.entries * ENTRY_BYTES;
-	if (extension === end || end > bytes.length) return;
+	if (extension === end || end > bytes.length) return runs;
 	const view = viewOf(bytes);
 	let from = 0;
-	let id = "";
-	let epoch = 0;
-	/** Of the entry before; NaN if it has none. */
-	let sequence = Number.NaN;
+	/** Lengths of the run that goes on; `undefined` behind an entry without a triple. */
+	let lengths: number[] | undefined;
+	let last = 0;
 	for (let entry = table; entry < table + header.entries * ENTRY_BYTES; entry += ENTRY_BYTES) {
 		const word = view.getUint32(entry + 4, true);
-		const to = from + (word & UNITS_MASK || view.getUint32(entry, true));
+		const units = word & UNITS_MASK || view.getUint32(entry, true);
 		const flags = word >>> FLAG_SHIFT;
 		if ((flags & PRODUCER) !== 0) {
 			const found = tripleAt(bytes, view, extension, end);
-			if (found === undefined) return;
+			if (found === undefined) return runs;
 			extension += found.bytes;
-			({ id, epoch, sequence } = found.triple);
-		} else sequence = (flags & CONTINUED) === 0 ? Number.NaN : sequence + 1;
-		if (Number.isSafeInteger(sequence)) visit(id, epoch, sequence, from, to);
+			const { id, epoch, sequence } = found.triple;
+			lengths = [units];
+			last = sequence;
+			runs.push({ id, epoch, sequence, from, lengths });
+		} else if ((flags & CONTINUED) === 0 || last === Number.MAX_SAFE_INTEGER) lengths = undefined;
+		else {
+			lengths?.push(units);
+			last++;
+		}
 		if ((flags & EVENT_TIME) !== 0) extension += EVENT_TIME_BYTES;
-		from = to;
+		from += units;
 	}
+	return runs;
 }
 
 function tripleAt(

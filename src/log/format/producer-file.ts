@@ -147,7 +147,8 @@ function decodeProducer(
 		for (let index = 0; index < count; index++) {
 			for (let more = 1; more > 0 && at < end; more--) {
 				const shard = wide ? view.getUint32(at + 16, true) : 0;
-				producers.redo(id, epoch, first + index, { shard, from: readU64(view, at), to: readU64(view, at + 8) });
+				const from = readU64(view, at);
+				producers.redo(id, epoch, first + index, { shard, from }, [readU64(view, at + 8) - from]);
 				if (wide) more = view.getUint32(at + 20, true) + 1;
 				at += answerBytes;
 			}

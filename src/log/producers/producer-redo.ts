@@ -1,23 +1,19 @@
 /** Redo of producers: what the journal's rounds say of them is added to what their files say (docs/commit-protocol.md §8). */
 import { join } from "node:path/posix";
-import { Producers } from "../../core/producers.ts";
+import { Producers, type RunPlace } from "../../core/producers.ts";
 import { parseUuid } from "../../core/random.ts";
-import type { ShardPlace } from "../../core/shard.ts";
 import type { Disk } from "../../disk/disk.ts";
 import { isGone } from "../../disk/system-error.ts";
 import { replaceFile, type StreamFolder } from "../files/stream-folder.ts";
-import { visitTriples } from "../format/entry-extension.ts";
+import { type TripleRun, tripleRuns } from "../format/entry-extension.ts";
 import { ENTRY_BYTES, type FrameHeader } from "../format/frame.ts";
 import { encodeProducers, loadProducers, PRODUCERS_FILE } from "../format/producer-file.ts";
 import type { Envelope } from "../journal/round.ts";
 
-/** An append in the round that is being redone. */
-interface Met {
+/** Appends in the round that is being redone: of a run, beginning there. */
+interface Met extends Pick<TripleRun, "id" | "epoch" | "sequence" | "lengths"> {
 	readonly producers: Producers<unknown>;
-	readonly id: string;
-	readonly epoch: number;
-	readonly sequence: number;
-	readonly answer: ShardPlace;
+	readonly place: RunPlace;
 }
 
 /** Producers of the streams that one redo meets, by stream id. */
@@ -42,19 +38,20 @@ export class ProducerRedo {
 		const producers = await this.#of(place);
 		if (producers === undefined) return;
 		const start = base + header.relative;
-		visitTriples(bytes, 0, header, (id, epoch, sequence, from, to) => {
-			const answer = { shard, from: start + from, to: start + to };
-			if (place.kind === "bytes") producers.redo(id, epoch, sequence, answer);
-			else this.#round.push({ producers, id, epoch, sequence, answer });
-		});
+		for (const { id, epoch, sequence, from, lengths } of tripleRuns(bytes, 0, header)) {
+			const begin = { shard, from: start + from };
+			if (place.kind === "bytes") producers.redo(id, epoch, sequence, begin, lengths);
+			else this.#round.push({ producers, id, epoch, sequence, place: begin, lengths });
+		}
 	}
 
 	/** A round has ended: shards stand in it in any order, and what one producer has appended to them has its own. */
 	endRound(): void {
 		if (this.#round.length === 0) return;
-		const round = this.#round.splice(0);
-		round.sort((a, b) => a.epoch - b.epoch || a.sequence - b.sequence);
-		for (const { producers, id, epoch, sequence, answer } of round) producers.redo(id, epoch, sequence, answer);
+		const round = inOrder(this.#round.splice(0));
+		for (const { producers, id, epoch, sequence, place, lengths } of round) {
+			producers.redo(id, epoch, sequence, place, lengths);
+		}
 	}
 
 	/** Adds that an epoch was taken. */
@@ -100,4 +97,24 @@ export class ProducerRedo {
 			throw error;
 		}
 	}
+}
+
+/** Runs by epoch and sequence; an append in several shards is in several runs, which are taken apart for it. */
+function inOrder(round: Met[]): readonly Met[] {
+	const inTurn = (a: Met, b: Met): number => a.epoch - b.epoch || a.sequence - b.sequence;
+	round.sort(inTurn);
+	const overlaps = round.some(({ epoch, sequence }, index) => {
+		const before = round[index - 1];
+		return before?.epoch === epoch && sequence < before.sequence + before.lengths.length;
+	});
+	return overlaps ? round.flatMap(onesOf).sort(inTurn) : round;
+}
+
+function onesOf(run: Met): Met[] {
+	let { from } = run.place;
+	return run.lengths.map((length, index) => {
+		const place = { ...run.place, from };
+		from += length;
+		return { ...run, sequence: run.sequence + index, place, lengths: [length] };
+	});
 }
