@@ -1,4 +1,5 @@
 /** The bound on bytes accepted and not yet durable; who comes when it is reached waits in order. */
+import { Fifo } from "../../core/fifo.ts";
 
 interface Waiting {
 	readonly bytes: number;
@@ -8,7 +9,7 @@ interface Waiting {
 /** Admits appends to memory while there is room. */
 export class Admission {
 	readonly #limit: number;
-	readonly #queue: Waiting[] = [];
+	readonly #queue = new Fifo<Waiting>();
 	#bytes = 0;
 	/** Bytes at which the next round is to begin early; whoever admits looks at it. */
 	mark: number = Number.POSITIVE_INFINITY;
@@ -47,15 +48,14 @@ export class Admission {
 
 	/** Lets everybody in: they will be refused one by one, because the store has stopped. */
 	flush(): void {
-		for (const { bytes, go } of this.#queue.splice(0)) {
+		for (const { bytes, go } of this.#queue.clear()) {
 			this.#bytes += bytes;
 			go();
 		}
 	}
 
 	#admitWaiting(): void {
-		while (this.#queue.length > 0) {
-			const first = this.#queue[0] as Waiting;
+		for (let first = this.#queue.first; first !== undefined; first = this.#queue.first) {
 			if (this.#bytes > 0 && this.#bytes + first.bytes > this.#limit) return;
 			this.#queue.shift();
 			this.#bytes += first.bytes;

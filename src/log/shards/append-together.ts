@@ -17,7 +17,7 @@ import {
 import { tripleBytes } from "../format/entry-extension.ts";
 import { tooLarge } from "../format/log-errors.ts";
 import { addNeed, beginFlight, joinFlight, type MemoryFrame } from "../tail/tail-memory.ts";
-import { whenAllOpen } from "./gate-order.ts";
+import { inTurn } from "./gate-order.ts";
 import type { LogHost } from "./log-host.ts";
 import { answerAgain, needPrevious } from "./producer-order.ts";
 import type { ShardLog } from "./shard-log.ts";
@@ -53,20 +53,16 @@ export class AppendTogether {
 
 	/** Begins; see `EngineStream.submitTogether`. */
 	submit(): void {
-		this.#whenOpen(() => this.#begin());
-	}
-
-	#whenOpen(then: () => void): void {
-		const shards = this.#parts.map(({ shard }) => shard);
-		whenAllOpen(shards, this.#producer !== undefined, then);
-	}
-
-	#begin(): void {
 		const refusal = this.#refusal();
 		if (refusal !== undefined) return queueMicrotask(() => this.#completion.fail(refusal));
 		const { admission } = this.#host;
-		if (admission.admit(this.#bytes)) return this.#accept();
-		admission.wait(this.#bytes, () => this.#whenOpen(() => this.#acceptLater()));
+		if (admission.admit(this.#bytes)) this.#inTurn();
+		else admission.wait(this.#bytes, () => this.#inTurn());
+	}
+
+	#inTurn(): void {
+		const shards = this.#parts.map(({ shard }) => shard);
+		inTurn(shards, this.#producer !== undefined, () => this.#acceptLater());
 	}
 
 	#acceptLater(): void {

@@ -15,33 +15,23 @@ export function mustWait({ gate, owner }: GatedShard, isProduced: boolean): bool
 	return gate.closed || (isProduced && owner.producers.order.closed);
 }
 
-/** Calls `again` when it is the turn of an append that has to wait. */
-export function waitAtGate({ gate, owner }: GatedShard, isProduced: boolean, again: () => void): void {
-	const { order } = owner.producers;
-	if (isProduced && order.closed) order.wait(again);
-	else if (!isProduced) gate.wait(again);
-	else order.take(() => gate.wait(() => order.pass(again)));
-}
-
 /**
- * Goes on when the gates of all these shards are open. Until then it keeps its place in each of them: what is handed over
- * later to one that is open already comes behind it. All places are taken in one turn, so nobody waits in a circle.
+ * Goes on in the turn of an append: when all gates that concern it are open. Until then it keeps its place in each of them:
+ * what is handed over later to one that is open already comes behind it. All places are taken in one turn, so nobody waits
+ * in a circle.
  */
-export function whenAllOpen(shards: readonly GatedShard[], isProduced: boolean, then: () => void): void {
-	const [first] = shards;
-	const order = isProduced ? first?.owner.producers.order : undefined;
-	if (order?.closed) return order.wait(() => whenAllOpen(shards, isProduced, then));
+export function inTurn(shards: readonly GatedShard[], isProduced: boolean, then: () => void): void {
 	const gates = shards.map(({ gate }) => gate);
+	if (isProduced) for (const { owner } of shards.slice(0, 1)) gates.push(owner.producers.order);
 	if (!gates.some(({ closed }) => closed)) return then();
-	order?.take(() => {});
 	let left = gates.length;
 	for (const gate of gates) {
-		gate.take(() => {
+		gate.enter(() => {
+			gate.close();
 			left--;
 			if (left > 0) return;
 			then();
 			for (const each of gates) each.open();
-			order?.open();
 		});
 	}
 }

@@ -1,16 +1,23 @@
-/** Holds back what would change a shard while something has to happen to it alone; in the order of the calls. */
+import { Fifo } from "../../core/fifo.ts";
+
+/**
+ * Holds back what would change a shard while something has to happen to it alone; in the order of the calls. Whoever is let
+ * in may let in others, of another queue: those come behind all who wait here.
+ */
 export class ShardGate {
-	#waiting: (() => void)[] = [];
+	readonly #waiting = new Fifo<() => void>();
 	#closed = false;
+	#lettingIn = false;
 
 	/** Calls are to wait. */
 	get closed(): boolean {
-		return this.#closed;
+		return this.#closed || this.#lettingIn;
 	}
 
-	/** Calls `then` when the gate has opened, after those who came before. */
-	wait(then: () => void): void {
-		this.#waiting.push(then);
+	/** Calls `then` in the caller's turn, perhaps at once: when the gate is open, after those who came before. */
+	enter(then: () => void): void {
+		if (this.closed) this.#waiting.push(then);
+		else then();
 	}
 
 	/** Resolves when the gate has opened; by the time that its caller goes on, it may be closed again. */
@@ -18,51 +25,37 @@ export class ShardGate {
 		return new Promise((resolve) => this.#waiting.push(resolve));
 	}
 
-	/** Closes the gate as soon as it is the caller's turn, perhaps at once, and calls `then`: it stays closed until {@link open}. */
-	take(then: () => void): void {
-		const close = (): void => {
-			this.#closed = true;
-			then();
-		};
-		if (this.#closed) this.#waiting.push(close);
-		else close();
+	/** Closes the gate, for one whose turn it is: it stays closed until {@link open}. */
+	close(): void {
+		this.#closed = true;
 	}
 
-	/** Opens it for one who has taken it, and behind that one for those who wait, unless it closes it again. */
-	pass(then: () => void): void {
-		this.#closed = false;
-		then();
-		if (!this.#closed) this.#letIn();
-	}
-
-	/** Opens it for those who wait; for who has taken it. */
+	/** Opens it for those who wait, until one of them closes it again; for who has closed it. */
 	open(): void {
 		this.#closed = false;
-		this.#letIn();
+		// One of those who are being let in had closed it: the others follow.
+		if (this.#lettingIn) return;
+		this.#lettingIn = true;
+		try {
+			for (let next = this.#next(); next !== undefined; next = this.#next()) next();
+		} finally {
+			this.#lettingIn = false;
+		}
+	}
+
+	#next(): (() => void) | undefined {
+		return this.#closed ? undefined : this.#waiting.shift();
 	}
 
 	/** Does work alone: what comes meanwhile waits, and so did this for others. */
 	async alone<T>(work: () => Promise<T>): Promise<T> {
 		// Closed in the same turn in which it was found open.
-		while (this.#closed) await this.opened();
-		this.#closed = true;
+		while (this.closed) await this.opened();
+		this.close();
 		try {
 			return await work();
 		} finally {
 			this.open();
-		}
-	}
-
-	/** Lets those in who waited, until one of them closes the gate again. */
-	#letIn(): void {
-		const waiting = this.#waiting;
-		this.#waiting = [];
-		for (const [index, then] of waiting.entries()) {
-			if (this.#closed) {
-				this.#waiting = [...waiting.slice(index), ...this.#waiting];
-				return;
-			}
-			then();
 		}
 	}
 }

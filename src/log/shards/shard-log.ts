@@ -39,7 +39,7 @@ import {
 	settleFailed,
 } from "../tail/tail-memory.ts";
 import { TailWaiters } from "../tail/tail-waiters.ts";
-import { mustWait, waitAtGate } from "./gate-order.ts";
+import { inTurn, mustWait } from "./gate-order.ts";
 import type { LogHost } from "./log-host.ts";
 import { answerAgain, needPrevious } from "./producer-order.ts";
 import { ShardGate } from "./shard-gate.ts";
@@ -116,24 +116,21 @@ export class ShardLog {
 			queueMicrotask(() => completion.fail(error));
 			return Number.NaN;
 		}
+		// First for room, then at the gate, whoever it is: else two appends could overtake each other.
+		const { admission } = host;
+		if (!admission.admit(bytes)) admission.wait(bytes, () => this.#inTurn(payload, bytes, options, completion));
+		else if (mustWait(this, options.producer !== undefined)) this.#inTurn(payload, bytes, options, completion);
+		else return this.#accept(payload, bytes, options, completion);
+		return Number.NaN;
+	}
+
+	#inTurn(payload: Payload, bytes: number, options: SubmitOptions, completion: Completion): void {
 		const isProduced = options.producer !== undefined;
-		if (mustWait(this, isProduced)) {
-			waitAtGate(this, isProduced, () => void this.submit(payload, options, completion));
-			return Number.NaN;
-		}
-		if (!host.admission.admit(bytes)) {
-			host.admission.wait(bytes, () => this.#acceptLater(payload, bytes, options, completion));
-			return Number.NaN;
-		}
-		return this.#accept(payload, bytes, options, completion);
+		inTurn([this], isProduced, () => this.#acceptLater(payload, bytes, options, completion));
 	}
 
 	#acceptLater(payload: Payload, bytes: number, options: SubmitOptions, completion: Completion): void {
-		const isProduced = options.producer !== undefined;
-		if (mustWait(this, isProduced)) {
-			return waitAtGate(this, isProduced, () => this.#acceptLater(payload, bytes, options, completion));
-		}
-		const error = this.owner.deleted ?? this.#host.stopError();
+		const error = this.owner.deleted ?? this.#damage ?? this.#host.stopError();
 		if (error === undefined) {
 			this.#accept(payload, bytes, options, completion);
 			return;

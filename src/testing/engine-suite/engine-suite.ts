@@ -39,7 +39,7 @@ export const engineSuiteCases: Readonly<
 		number
 	>
 > = Object.freeze({
-	common: 195,
+	common: 196,
 	persistent: 14,
 	retention: 14,
 	keptRetention: 5,
