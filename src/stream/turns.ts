@@ -1,9 +1,11 @@
 /** Calls that move one place, one after the other. */
 
+import { Fifo } from "../core/fifo.ts";
+
 /** Lets steps run one at a time, in the order in which they were asked for. */
 export class Turns {
 	#busy = false;
-	readonly #waiting: (() => void)[] = [];
+	readonly #waiting = new Fifo<() => void>();
 
 	/** A step is under way, or about to begin: what would move the place has to take its turn. */
 	get busy(): boolean {

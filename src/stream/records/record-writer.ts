@@ -4,6 +4,7 @@ import { setImmediate } from "node:timers";
 import { abortable, checkSignal, throwIfAborted } from "../../core/abort.ts";
 import type { Timer } from "../../core/clock.ts";
 import { fail } from "../../core/errors.ts";
+import { Fifo } from "../../core/fifo.ts";
 import { recordLimits } from "../../core/limits.ts";
 import { rejectUnknown, requireInteger } from "../../core/options.ts";
 import { type ProducerTriple, producerAppendsMax } from "../../core/producers.ts";
@@ -57,10 +58,10 @@ export class RecordWriter<T = Uint8Array> implements AsyncDisposable, TicketHold
 	readonly #maxInFlight: number;
 	readonly #producer: Sequencer | undefined;
 	/** Records that are not routed yet: the stream is being opened, or grows, or the producer has too many in flight. */
-	#queue: Waiting[] = [];
+	readonly #queue = new Fifo<Waiting>();
 	readonly #batches = new Map<number, ShardBatch>();
 	/** Tickets that wait for room, oldest first. */
-	#roomless: WrittenRecord[] = [];
+	readonly #roomless = new Fifo<WrittenRecord>();
 	#inFlight = 0;
 	#numbered = 0;
 	#group: RecordGroup = newGroup();
@@ -278,7 +279,7 @@ export class RecordWriter<T = Uint8Array> implements AsyncDisposable, TicketHold
 	async #resumeNow(): Promise<void> {
 		const stream = await this.#access.stream();
 		while (stream.growing !== undefined) await stream.growing;
-		for (let next = this.#queue[0]; next !== undefined; next = this.#queue[0]) {
+		for (let next = this.#queue.first; next !== undefined; next = this.#queue.first) {
 			if (this.#producer !== undefined && this.#numbered >= producerAppendsMax) return;
 			this.#queue.shift();
 			const { ticket, record } = next;
@@ -295,7 +296,7 @@ export class RecordWriter<T = Uint8Array> implements AsyncDisposable, TicketHold
 
 	/** Nothing of what waits can be stored. */
 	#drop(error: unknown): void {
-		for (const { ticket } of this.#queue.splice(0)) {
+		for (const { ticket } of this.#queue.clear()) {
 			if (this.#producer !== undefined) this.#numbered++;
 			ticket.fail(error);
 		}

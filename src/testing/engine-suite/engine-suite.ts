@@ -39,9 +39,9 @@ export const engineSuiteCases: Readonly<
 		number
 	>
 > = Object.freeze({
-	common: 196,
+	common: 195,
 	persistent: 14,
-	retention: 14,
+	retention: 15,
 	keptRetention: 5,
 	multipart: 20,
 	keptMultipart: 5,
