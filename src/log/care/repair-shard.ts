@@ -19,9 +19,10 @@ import {
 } from "../format/segment-header.ts";
 import type { BadFrame } from "../segments/segment-walk.ts";
 import { goOn, indexedEnd, type ShardToRepair, settleEnd, unitsWithin } from "./repair-end.ts";
+import { restoreNames } from "./repair-names.ts";
 import type { Edit, RepairWork } from "./repair-work.ts";
 import {
-	judgeHeader,
+	judgePath,
 	type KnownState,
 	type SegmentSurvey,
 	type SegmentVerdict,
@@ -86,14 +87,11 @@ class ShardRepair {
 
 	/** Files that are none of this shard's go aside, those under a wrong name get their own. */
 	async #sortFiles(): Promise<void> {
+		await restoreNames(this.#work, this.#shard);
 		const bases = await this.#bases();
 		for (const base of bases) {
-			const path = this.#path(base);
-			const verdict = await this.#judge(base);
-			if (verdict.kind === "misplaced" && (await this.#work.disk.stat(this.#path(verdict.base))) === undefined) {
-				const name = segmentName(verdict.base);
-				await this.#work.rename(path, this.#path(verdict.base), `renamed to ${name}, as its header says`);
-			} else if (verdict.kind === "misplaced" || verdict.kind === "foreign") {
+			const { kind } = await this.#judge(base);
+			if (kind === "misplaced" || kind === "foreign") {
 				await this.#foreign(base, base === bases.at(-1), bases.at(-2));
 			}
 		}
@@ -104,11 +102,13 @@ class ShardRepair {
 		const path = this.#path(base);
 		const what = "set aside: nothing in it belongs to this shard";
 		if (!newest) return await this.#work.setAside(path, what);
-		const size = (await this.#work.disk.stat(path))?.size ?? 0;
-		const isOurs = await this.#open(path, async (file) => {
-			const bytes = new Uint8Array(SEGMENT_HEADER_BYTES);
-			return decodeSegmentHeader(bytes.subarray(0, await file.read(bytes, 0))) === undefined;
-		});
+		const { kind, size } = (await this.#work.disk.stat(path)) ?? { kind: "other", size: 0 };
+		const isOurs =
+			kind === "file" &&
+			(await this.#open(path, async (file) => {
+				const bytes = new Uint8Array(SEGMENT_HEADER_BYTES);
+				return decodeSegmentHeader(bytes.subarray(0, await file.read(bytes, 0))) === undefined;
+			}));
 		const indexed = this.#shard.clean ? await indexedEnd(this.#work, this.#shard, base) : 0;
 		// The journal gives back what stood here, and more of it than an index can tell.
 		const held = this.#shard.ids.some((id) => this.#shard.ring.bases(id, this.#shard.shard).includes(base));
@@ -281,7 +281,7 @@ class ShardRepair {
 	}
 
 	async #judge(base: number): Promise<SegmentVerdict> {
-		return await this.#open(this.#path(base), (file) => judgeHeader(file, { ...this.#shard, base }));
+		return await judgePath(this.#work.disk, this.#path(base), { ...this.#shard, base });
 	}
 
 	async #survey(base: number, tag: number): Promise<SegmentSurvey> {

@@ -24,6 +24,7 @@ import { STORE_FILE, type StoreIdentity } from "../opening/store-folder.ts";
 import type { ShardToRepair } from "./repair-end.ts";
 import { repairIndexes } from "./repair-index.ts";
 import { repairJournal, replaceJournal, settleJournal, unowned } from "./repair-journal.ts";
+import { restoreNames } from "./repair-names.ts";
 import { repairDescriptor, repairIdentity } from "./repair-settings.ts";
 import { repairShard } from "./repair-shard.ts";
 import { type RepairStep, RepairWork } from "./repair-work.ts";
@@ -172,6 +173,10 @@ async function repairData(
 	only: string | undefined,
 	now: number,
 ): Promise<void> {
+	// What is to be redone is written to the segments of all streams.
+	const { clean: redone = false } =
+		(await readCheckpoint(work.disk, work.root, identity.idBytes).catch(() => undefined)) ?? {};
+	for await (const shard of shards(work, redone ? only : undefined)) await restoreNames(work, shard);
 	const outcome = await repairJournal(work, identity, ring);
 	let { lastRound } = outcome;
 	// With the journal of all streams gone, the ends of all of them have to be looked at.

@@ -1,6 +1,6 @@
 /** What stands in a segment file, good and bad, as a repair has to know it. */
 
-import type { DiskFile } from "../../disk/disk.ts";
+import type { Disk, DiskFile } from "../../disk/disk.ts";
 import { viewOf } from "../format/checksum.ts";
 import { decodeState, FRAME_HEADER_BYTES, FrameType, readFrameHeader } from "../format/frame.ts";
 import { findFrame } from "../format/frame-walk.ts";
@@ -27,7 +27,7 @@ export type SegmentVerdict =
 	| { readonly kind: "version" };
 
 /** Judges the header of a segment; `lost`: it is bad, and frames in the file prove what it was. */
-export async function judgeHeader(file: DiskFile, { ids, shard, base }: ExpectedSegment): Promise<SegmentVerdict> {
+async function judgeHeader(file: DiskFile, { ids, shard, base }: ExpectedSegment): Promise<SegmentVerdict> {
 	const bytes = new Uint8Array(SEGMENT_HEADER_BYTES);
 	const header = decodeSegmentHeader(bytes.subarray(0, await file.read(bytes, 0)));
 	if (header === "version") return { kind: "version" };
@@ -44,6 +44,17 @@ export async function judgeHeader(file: DiskFile, { ids, shard, base }: Expected
 	const tag = await adoptedTag(file);
 	const [id] = ids;
 	return tag === undefined || id === undefined ? { kind: "foreign" } : { kind: "lost", tag, id };
+}
+
+/** Judges what stands under the name of a segment; a folder, or whatever is no file, is nothing of ours. */
+export async function judgePath(disk: Disk, path: string, expected: ExpectedSegment): Promise<SegmentVerdict> {
+	if ((await disk.stat(path))?.kind !== "file") return { kind: "foreign" };
+	const file = await disk.open(path, "read");
+	try {
+		return await judgeHeader(file, expected);
+	} finally {
+		await file.close();
+	}
 }
 
 /** The tag of frames that were staged: they are of no round, and begin behind the state that their commit has written. */

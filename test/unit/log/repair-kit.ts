@@ -130,3 +130,17 @@ export async function readAround(
 	await store.close();
 	return { read, next, sealed, head };
 }
+
+/** Originals that repairs have kept. */
+export async function keptFiles(disk: Disk): Promise<string[]> {
+	const folders = (await disk.list(ROOT)).filter(({ name }) => name.startsWith("repaired-"));
+	const found: string[] = [];
+	const walk = async (path: string): Promise<void> => {
+		for (const { name, kind } of await disk.list(path)) {
+			if (kind === "folder") await walk(join(path, name));
+			else found.push(join(path, name));
+		}
+	};
+	for (const { name } of folders) await walk(join(ROOT, name));
+	return found;
+}

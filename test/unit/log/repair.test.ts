@@ -11,6 +11,7 @@ import {
 	DESCRIPTION,
 	forgetRounds,
 	framesOf,
+	keptFiles,
 	liveLocker,
 	problemsOf,
 	RING,
@@ -381,19 +382,6 @@ describe("settings", () => {
 		expect((await errorOf(failed)).code).toBe("STREAMBED_CORRUPT");
 	});
 });
-
-async function keptFiles(disk: Disk): Promise<string[]> {
-	const folders = (await disk.list(ROOT)).filter(({ name }) => name.startsWith("repaired-"));
-	const found: string[] = [];
-	const walk = async (path: string): Promise<void> => {
-		for (const { name, kind } of await disk.list(path)) {
-			if (kind === "folder") await walk(join(path, name));
-			else found.push(join(path, name));
-		}
-	};
-	for (const { name } of folders) await walk(join(ROOT, name));
-	return found;
-}
 
 function baseOf(path: string): number {
 	return Number(path.slice(-24, -4));
