@@ -8,7 +8,7 @@ import { decodeIndex, encodeIndex, SparseIndex } from "../format/sparse-index.ts
 import { existingSegment, type Segment } from "../segments/segment.ts";
 import { SegmentReader } from "../segments/segment-reader.ts";
 import type { ShardToRepair } from "./repair-end.ts";
-import { type RepairWork, readIfThere } from "./repair-work.ts";
+import { type RepairWork, readIfThere, setFolderAside } from "./repair-work.ts";
 import { segmentBases } from "./verify-shard.ts";
 
 /** Repairs the indexes of a shard, once its segments are as they will be. */
@@ -21,6 +21,7 @@ export async function repairIndexes(work: RepairWork, { folder, ids, shard }: Sh
 		await setOrphansAside(work, folder, bases);
 		for (const base of bases) {
 			const path = join(folder, segmentName(base, ".idx"));
+			await setFolderAside(work, path);
 			const bytes = await readIfThere(disk, path);
 			if (bytes === undefined) continue;
 			const segment = existingSegment(folder, base);

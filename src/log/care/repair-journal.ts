@@ -27,7 +27,7 @@ import {
 import { redoJournal } from "../opening/opening.ts";
 import { Redo } from "../opening/redo.ts";
 import { makeJournal, type StoreIdentity } from "../opening/store-folder.ts";
-import type { RepairWork } from "./repair-work.ts";
+import { type RepairWork, setFolderAside } from "./repair-work.ts";
 import { verifyJournal } from "./verify-journal.ts";
 import { VerifyReport } from "./verify-report.ts";
 
@@ -52,8 +52,8 @@ function workshop(root: string): string {
 	return join(root, "journal.new");
 }
 
-/** Completes a replacement that a crash cut short, or removes what it left. */
-export async function settleJournal(work: RepairWork): Promise<void> {
+/** Completes a replacement that a crash cut short, or removes what it left */
+async function completeReplacement(work: RepairWork): Promise<void> {
 	const { disk, root } = work;
 	const made = join(workshop(root), "journal");
 	if ((await disk.stat(workshop(root))) === undefined) return;
@@ -62,6 +62,13 @@ export async function settleJournal(work: RepairWork): Promise<void> {
 		await work.rename(made, join(root, "journal"), "put in place, as a repair before this one had begun to");
 	}
 	await removeTree(disk, workshop(root));
+}
+
+/** Brings the journal's folder into a state that can be read: whatever stood in the place of a file is aside. */
+export async function settleJournal(work: RepairWork): Promise<void> {
+	await completeReplacement(work);
+	const ring = await listRing(work.disk, join(work.root, "journal")).catch(() => []);
+	for (const path of [checkpointPath(work.root), ...ring.map((file) => file.path)]) await setFolderAside(work, path);
 }
 
 /**

@@ -10,7 +10,7 @@ import { judgePath } from "./segment-survey.ts";
 import { segmentBases } from "./verify-shard.ts";
 
 /** Whose segments they are. */
-export type NamedShard = Pick<ShardToRepair, "folder" | "ids" | "shard">;
+export type NamedShard = Pick<ShardToRepair, "folder" | "ids" | "shard" | "ring">;
 
 /** Which base each file should have that stands under the name of a base; `undefined` if it is none of this shard's. */
 type Places = Map<number, number | undefined>;
@@ -21,13 +21,18 @@ type Places = Map<number, number | undefined>;
  */
 export async function restoreNames(work: RepairWork, shard: NamedShard): Promise<void> {
 	const { folder } = shard;
+	const path = (base: number): string => join(folder, segmentName(base));
+	const held = shard.ids.flatMap((id) => shard.ring.bases(id, shard.shard));
 	const places: Places = new Map();
 	for (const base of await segmentBases({ disk: work.disk, nobodyWrites: async () => true }, folder)) {
-		const verdict = await judgePath(work.disk, join(folder, segmentName(base)), { ...shard, base });
+		const verdict = await judgePath(work.disk, path(base), { ...shard, base });
+		if (verdict.kind === "foreign" && held.includes(base)) {
+			await work.setAside(path(base), "set aside: it stands in the place of a segment that the journal holds");
+			continue;
+		}
 		const home = verdict.kind === "misplaced" ? verdict.base : base;
 		places.set(base, verdict.kind === "foreign" ? undefined : home);
 	}
-	const path = (base: number): string => join(folder, segmentName(base));
 	for (let move = nextMove(places); move !== undefined; move = nextMove(places)) {
 		const { from, to, what } = move;
 		if (to === undefined) await work.setAside(path(from), what);

@@ -13,7 +13,7 @@ import { decodeSegmentHeader, SEGMENT_HEADER_BYTES, segmentName } from "../forma
 import { listRing, readRingHeader } from "../journal/ring.ts";
 import type { RingRounds } from "../journal/ring-rounds.ts";
 import { readStore, STORE_FILE, type StoreIdentity } from "../opening/store-folder.ts";
-import { type RepairWork, readIfThere } from "./repair-work.ts";
+import { type RepairWork, readIfThere, setFolderAside } from "./repair-work.ts";
 import { shardsOf } from "./verify.ts";
 import { segmentBases } from "./verify-shard.ts";
 
@@ -37,6 +37,7 @@ export async function repairIdentity(work: RepairWork): Promise<StoreIdentity> {
 			id === undefined ? "no other file tells the store's id" : "other files tell different ids of the store";
 		throw corrupt({ path, offset: 0, what });
 	}
+	await setFolderAside(work, path);
 	const created = await oldestStream(disk, join(root, "streams"));
 	const stored = membersOf(await readIfThere(disk, path));
 	const known = typeof stored.createdAt === "number";
@@ -110,8 +111,7 @@ export async function repairDescriptor(
 		return !here && only !== undefined && members.id !== only && !origins.includes(only);
 	};
 	if (found !== undefined && describesStream(found) && !foreign(found)) return;
-	if ((await disk.stat(path))?.kind === "folder")
-		await work.setAside(path, "set aside: a folder in place of the description");
+	await setFolderAside(work, path);
 	const bytes = await readIfThere(disk, path);
 	if (address === undefined || (bytes === undefined && said.segments === 0)) return;
 	const left = membersOf(bytes);
@@ -166,8 +166,10 @@ async function segmentsSay(disk: Disk, path: string): Promise<Said> {
 	for (const shard of shards) {
 		const folder = join(path, String(shard));
 		for (const base of await segmentBases(view, folder)) {
+			const at = join(folder, segmentName(base));
+			if ((await disk.stat(at))?.kind !== "file") continue;
 			segments++;
-			const file = await disk.open(join(folder, segmentName(base)), "read");
+			const file = await disk.open(at, "read");
 			const bytes = new Uint8Array(SEGMENT_HEADER_BYTES);
 			const header = decodeSegmentHeader(bytes.subarray(0, await file.read(bytes, 0)));
 			await file.close();

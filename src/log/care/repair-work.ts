@@ -164,6 +164,12 @@ async function copyFile(
 	}
 }
 
+/** Makes room for a file where somebody made a folder. */
+export async function setFolderAside(work: RepairWork, path: string): Promise<void> {
+	if ((await work.disk.stat(path))?.kind !== "folder") return;
+	await work.setAside(path, "set aside: a folder in the place of this file");
+}
+
 /** Reads a whole small file; `undefined` if there is none. */
 export async function readIfThere(disk: Disk, path: string): Promise<Uint8Array | undefined> {
 	try {

@@ -176,7 +176,7 @@ async function repairData(
 	// What is to be redone is written to the segments of all streams.
 	const { clean: redone = false } =
 		(await readCheckpoint(work.disk, work.root, identity.idBytes).catch(() => undefined)) ?? {};
-	for await (const shard of shards(work, redone ? only : undefined)) await restoreNames(work, shard);
+	for await (const shard of shards(work, redone ? only : undefined)) await restoreNames(work, { ...shard, ring });
 	const outcome = await repairJournal(work, identity, ring);
 	let { lastRound } = outcome;
 	// With the journal of all streams gone, the ends of all of them have to be looked at.

@@ -1,7 +1,8 @@
 /** What a verification has found so far: counts, problems, progress. */
 import { abortError } from "../../core/abort.ts";
 import type { ErrorCode } from "../../core/errors.ts";
-import { damagedAt, ioError } from "../format/corruption.ts";
+import { hasCode } from "../../disk/system-error.ts";
+import { damagedAt, FOLDER_IN_PLACE, ioError } from "../format/corruption.ts";
 
 /** Problems that are kept; more are counted as the last one says. */
 const PROBLEMS_MAX = 1000;
@@ -59,6 +60,8 @@ export class VerifyReport {
 
 	/** Notes an error met at a file, unless it ends the verification. */
 	error(error: unknown, path: string, offset: number): void {
+		const { cause = error } = error as { cause?: unknown };
+		if (hasCode(cause, "EISDIR")) return this.damage(path, offset, FOLDER_IN_PLACE);
 		const ours = ioError(error, `reading ${path}`);
 		if (ours.code === "STREAMBED_ABORTED") throw ours;
 		const { details, code, message } = ours;

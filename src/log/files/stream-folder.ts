@@ -9,7 +9,7 @@ import { parseUuid } from "../../core/random.ts";
 import type { StreamKind } from "../../core/stream-config.ts";
 import type { Disk } from "../../disk/disk.ts";
 import { isGone, systemError } from "../../disk/system-error.ts";
-import { corrupt } from "../format/corruption.ts";
+import { corrupt, FOLDER_IN_PLACE } from "../format/corruption.ts";
 
 /** Name of the descriptor in a stream's folder. */
 export const DESCRIPTOR = "stream.json";
@@ -48,7 +48,7 @@ export async function readDescriptor(disk: Disk, path: string): Promise<Descript
 	} catch (error) {
 		const code = (error as { code?: unknown }).code;
 		if (isGone(error) || code === "ENOTDIR") return undefined;
-		if (code === "EISDIR") throw corrupt({ path: file, offset: 0, what: "a folder stands in its place" });
+		if (code === "EISDIR") throw corrupt({ path: file, offset: 0, what: FOLDER_IN_PLACE });
 		throw error;
 	}
 	let value: unknown;

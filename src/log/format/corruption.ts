@@ -13,6 +13,9 @@ export interface Damage {
 	readonly hint?: string;
 }
 
+/** What is wrong where the system says EISDIR of a file of ours. */
+export const FOLDER_IN_PLACE = "a folder stands in its place";
+
 /** The error for damaged bytes. */
 export function corrupt(damage: Damage): StreambedError {
 	const { path, offset, what } = damage;

@@ -392,9 +392,9 @@ export class Redo {
 		const last = new Map<string, number>();
 		for (const { folder, base } of this.#segments.values()) last.set(folder, Math.max(base, last.get(folder) ?? 0));
 		for (const [folder, base] of last) {
-			for (const { name } of await this.#disk.list(folder)) {
+			for (const { name, kind } of await this.#disk.list(folder)) {
 				const found = baseOfName(name);
-				if (found !== undefined && found > base) await this.#disk.unlink(join(folder, name));
+				if (found !== undefined && found > base && kind === "file") await this.#disk.unlink(join(folder, name));
 			}
 		}
 	}

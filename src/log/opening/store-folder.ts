@@ -3,11 +3,11 @@ import { dirname, join } from "node:path/posix";
 import { fail } from "../../core/errors.ts";
 import { newUuid, parseUuid, type Random } from "../../core/random.ts";
 import type { Disk } from "../../disk/disk.ts";
-import { isGone } from "../../disk/system-error.ts";
+import { hasCode, isGone } from "../../disk/system-error.ts";
 import { lockName, ownerName } from "../files/owner.ts";
 import { replaceFile } from "../files/stream-folder.ts";
 import { type Checkpoint, checkpointPath, encodeCheckpoint, SLOT_BYTES } from "../format/checkpoint-file.ts";
-import { corrupt } from "../format/corruption.ts";
+import { corrupt, FOLDER_IN_PLACE } from "../format/corruption.ts";
 import { FIRST_FILE_BYTES, Ring } from "../journal/ring.ts";
 import { ROUND_ALIGN } from "../journal/round.ts";
 
@@ -29,7 +29,8 @@ export async function readStore(disk: Disk, root: string): Promise<StoreIdentity
 	try {
 		text = new TextDecoder().decode(await disk.readFile(path));
 	} catch (error) {
-		if (isGone(error) || (error as { code?: unknown }).code === "ENOTDIR") return undefined;
+		if (isGone(error) || hasCode(error, "ENOTDIR")) return undefined;
+		if (hasCode(error, "EISDIR")) throw corrupt({ path, offset: 0, what: FOLDER_IN_PLACE });
 		throw error;
 	}
 	let value: Record<string, unknown>;

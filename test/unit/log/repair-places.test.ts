@@ -2,22 +2,35 @@ import { join } from "node:path/posix";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { Disk } from "../../../src/disk/disk.ts";
 import { overlayDisk } from "../../../src/disk/overlay-disk.ts";
-import { repairStore } from "../../../src/index.ts";
+import { repairStore, verifyStore } from "../../../src/index.ts";
 import { readCheckpoint } from "../../../src/log/format/checkpoint-file.ts";
 import { readStore } from "../../../src/log/opening/store-folder.ts";
 import { recordingDisk, replayChanges } from "../../../src/testing/recording-disk.ts";
 import { patterned } from "./pattern.ts";
-import { forgetRounds, keptFiles, liveLocker, RING, readAround, repair, SIZE, TOTAL, write } from "./repair-kit.ts";
+import {
+	DESCRIPTION,
+	forgetRounds,
+	keptFiles,
+	liveLocker,
+	RING,
+	readAround,
+	repair,
+	SIZE,
+	TOTAL,
+	write,
+} from "./repair-kit.ts";
 import { leftBy, patchFile, ROOT, segmentFiles, writeFile } from "./store-kit.ts";
 
 const WHOLE = { read: [[0, TOTAL]], next: TOTAL, sealed: "STREAMBED_SEALED", head: 0 };
 
 let closed: Disk;
+let killed: Disk;
 let files: string[];
 
 beforeAll(async () => {
 	closed = (await leftBy("closed", write)).disk;
 	await forgetRounds(closed);
+	killed = (await leftBy("killed", write)).disk;
 	files = await segmentFiles(closed, "a/b");
 });
 
@@ -110,4 +123,73 @@ describe("segments under wrong names", () => {
 			await expectAsBefore(cut);
 		}
 	});
+});
+
+describe("a folder in the place of", () => {
+	const note = Buffer.from("mine");
+
+	/** Puts a folder with a file in it where a file was. */
+	async function replace(disk: Disk, path: string): Promise<void> {
+		await disk.unlink(path);
+		await disk.mkdir(path);
+		await writeFile(disk, join(path, "note.txt"), note);
+	}
+
+	async function expectNote(disk: Disk): Promise<void> {
+		const [kept, ...more] = (await keptFiles(disk)).filter((path) => path.endsWith("note.txt"));
+		expect(more).toEqual([]);
+		expect(await disk.readFile(kept ?? "")).toEqual(new Uint8Array(note));
+	}
+
+	it.each(["store.json", "streams/a/b.stream/stream.json"])(
+		"%s goes aside, and the file is written anew",
+		async (name) => {
+			const disk = forgotten();
+			await replace(disk, join(ROOT, name));
+			const message = "a folder stands in its place";
+			expect(await verifyStore(ROOT, { disk })).toMatchObject({ problems: [{ code: "STREAMBED_CORRUPT", message }] });
+			expect(await repair(disk)).toMatchObject({ ok: true });
+			expect(await readAround(disk)).toEqual(WHOLE);
+			await expectNote(disk);
+		},
+	);
+
+	it("a segment goes aside; its positions come from the journal, or are lost", async () => {
+		for (const number of [0, 2, -1]) {
+			const held = overlayDisk(killed);
+			await replace(held, files.at(number) ?? "");
+			expect(await repair(held), `killed, ${number}`).toMatchObject({ ok: true });
+			expect(await readAround(held)).toEqual(WHOLE);
+			await expectNote(held);
+			const path = files.at(number) ?? "";
+			const lost = forgotten();
+			await replace(lost, path);
+			const { found, problems } = await repair(lost);
+			expect(found).toMatchObject([{ code: "STREAMBED_CORRUPT", path, message: "a folder stands in its place" }]);
+			expect(problems).toHaveLength(1);
+			await expectNote(lost);
+		}
+	});
+
+	it("the newest segment stays and is told where nothing says how far that went, and all else is repaired", async () => {
+		const disk = forgotten();
+		const path = files.at(-1) ?? "";
+		await disk.unlink(path.replace(".seg", ".idx"));
+		await replace(disk, path);
+		await disk.unlink(DESCRIPTION);
+		const { steps, problems } = await repair(disk);
+		expect(steps).toMatchObject([{ path: DESCRIPTION }]);
+		expect(problems).toMatchObject([{ path, offset: 0, message: "a folder stands in its place" }]);
+	});
+
+	it.each(["journal/checkpoint", "journal/ring-000000.jnl", "streams/a/b.stream/0/00000000000000000000.idx"])(
+		"%s goes aside as well",
+		async (name) => {
+			const disk = forgotten();
+			await replace(disk, join(ROOT, name));
+			await repair(disk);
+			expect(await readAround(disk)).toEqual(WHOLE);
+			await expectNote(disk);
+		},
+	);
 });
