@@ -161,6 +161,8 @@ export interface StagedInfo {
 	readonly state: StagedState;
 	/** Payload written so far. */
 	readonly bytes: number;
-	/** Milliseconds since it was begun. */
-	readonly ageMs: number;
+	/** Milliseconds since it was begun; `null` if it is damaged. */
+	readonly ageMs: number | null;
+	/** There and true if what says that it is prepared cannot be read: it can only be aborted, and `bytes` is about right. */
+	readonly damaged?: true;
 }

@@ -1,6 +1,6 @@
 /** `append --atomic`, `append --prepare` and `txn`: an input that is seen as a whole, now or later. */
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -71,7 +71,9 @@ describe("txn", () => {
 		expect((await run("txn list ./data/a/b --json")).lines()).toEqual([
 			{ id, state: "prepared", bytes: 3_000_000, ageMs: expect.any(Number) },
 		]);
-		expect((await run("txn list ./data/a/b")).out).toMatch(/ID +STATE +SIZE +AGE\n.* prepared +2\.9 MiB/);
+		expect((await run("txn list ./data/a/b")).out).toMatch(
+			/ID +STATE +SIZE +AGE\n.* prepared +2\.9 MiB +\d.*\d (s|min)\n/,
+		);
 		const committed = await run(`txn commit ./data/a/b ${id} --json`);
 		const told = { scope: "a", stream: "b", id, state: "committed", bytes: 3_000_000, from: 13, to: 3_000_013 };
 		expect(committed.lines()).toEqual([told]);
@@ -89,6 +91,22 @@ describe("txn", () => {
 		expect((await run("seal ./data/a/b")).code).toBe(0);
 		expect((await run("append ./data/c/d --prepare", "x")).code).toBe(0);
 		expect((await run("delete ./data/c/d --yes --force")).code).toBe(0);
+	});
+
+	it("shows a prepared write whose description is damaged as such, and drops it", async () => {
+		const id = (await run("append ./data/a/b --prepare", "held back")).out.trim();
+		const path = join(cwd, "data/streams/a/b.stream/0/staged", `${id}.json`);
+		writeFileSync(path, readFileSync(path, "utf8").replace("createdAt", "created"));
+		const told = { id, state: "prepared", bytes: expect.any(Number), ageMs: null, damaged: true };
+		expect((await run("txn list ./data/a/b --json")).lines()).toEqual([told]);
+		const shown = await run("txn list ./data/a/b");
+		expect(shown.out).toMatch(/ damaged +\d+ B +\?\n$/);
+		expect(shown.err).toContain(`streambed txn abort a/b ${id} drops it`);
+		const committed = await run(`txn commit ./data/a/b ${id}`);
+		expect([committed.code, committed.err]).toEqual([5, expect.stringContaining("streambed txn abort")]);
+		expect((await run(`txn abort ./data/a/b ${id}`)).code).toBe(0);
+		expect((await run("txn list ./data/a/b --json")).lines()).toEqual([]);
+		expect((await run("verify ./data")).code).toBe(0);
 	});
 
 	it("says what it needs, and which stream or write is not there", async () => {

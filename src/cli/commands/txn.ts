@@ -5,7 +5,7 @@ import type { Multipart } from "../../index.ts";
 import { type CommandContext, type CommandSpec, streamArgument } from "../command.ts";
 import { type OpenStream, withStream } from "../open-store.ts";
 import { table } from "../output.ts";
-import { formatBytes, formatCount, formatDuration } from "../units.ts";
+import { formatBytes, formatCount, formatSeconds } from "../units.ts";
 
 /** Decides about writes in parts. */
 export const txn: CommandSpec = {
@@ -30,6 +30,7 @@ export const txn: CommandSpec = {
 		2: "wrong name or option",
 		3: "no such stream, or no such write",
 		4: "sealed",
+		5: "the write is damaged: abort it, or let repair look at it",
 		6: "another process owns the store, or the disk is full",
 		8: "it is unknown whether it was committed",
 	},
@@ -57,12 +58,20 @@ async function run(context: CommandContext, [action, address = "", id]: readonly
 async function list({ out, global }: CommandContext, { stream, name }: OpenStream): Promise<void> {
 	const found = await stream.transactions();
 	if (global.json) {
-		for (const { id, state, bytes, ageMs } of found) await out.json({ id, state, bytes, ageMs });
+		for (const { id, state, bytes, ageMs, damaged } of found) {
+			await out.json({ id, state, bytes, ageMs, ...(damaged ? { damaged } : {}) });
+		}
 		return;
 	}
 	if (found.length === 0) return out.say(`no write in parts of ${name} waits for a decision`);
-	const rows = found.map(({ id, state, bytes, ageMs }) => [id, state, formatBytes(bytes), formatDuration(ageMs)]);
+	const rows = found.map(({ id, state, bytes, ageMs, damaged }) => {
+		return [id, damaged ? "damaged" : state, formatBytes(bytes), ageMs === null ? "?" : formatSeconds(ageMs)];
+	});
 	await out.line(table(["ID", "STATE", "SIZE", "AGE"], rows, [2, 3]));
+	for (const { id } of found.filter(({ damaged }) => damaged)) {
+		out.say(`what says that ${id} is prepared cannot be read: streambed repair mends it or sets it aside,`);
+		out.say(`and streambed txn abort ${name} ${id} drops it`);
+	}
 }
 
 async function decide(

@@ -27,6 +27,7 @@ import { repairJournal, replaceJournal, settleJournal, unowned } from "./repair-
 import { restoreNames } from "./repair-names.ts";
 import { repairDescriptor, repairIdentity } from "./repair-settings.ts";
 import { repairShard } from "./repair-shard.ts";
+import { repairStaged } from "./repair-staged.ts";
 import { type RepairStep, RepairWork } from "./repair-work.ts";
 import { folders, idsOf, shardsOf, verifyStore } from "./verify.ts";
 import type { VerifyProblem } from "./verify-report.ts";
@@ -184,6 +185,7 @@ async function repairData(
 		const { ends, clean } = outcome;
 		lastRound = Math.max(lastRound, await repairShard(work, { ...shard, ring, ends, clean }));
 		await repairIndexes(work, { ...shard, ring, ends, clean });
+		await repairStaged(work, shard.folder);
 	}
 	if (outcome.damaged) await replaceJournal(work, identity, { ...outcome, lastRound }, now);
 }

@@ -57,8 +57,15 @@ export function preparedPath(folder: string, id: string): string {
 	return join(folder, STAGED_FOLDER, `${id}.json`);
 }
 
+/** What a name in `staged/` tells. */
+export interface StagedName {
+	readonly id: string;
+	/** It is the descriptor; else a file with data. */
+	readonly prepared: boolean;
+}
+
 /** Id of the write that a name in `staged/` belongs to, and what the name is; `undefined` if it is none of ours. */
-export function stagedName(name: string): { readonly id: string; readonly prepared: boolean } | undefined {
+export function stagedName(name: string): StagedName | undefined {
 	const found = /^([0-9a-f-]{36})(\.json|\.[0-9]{5}\.seg)$/.exec(name);
 	const id = found?.[1];
 	return id === undefined || parseUuid(id) === undefined ? undefined : { id, prepared: found?.[2] === ".json" };
@@ -129,6 +136,21 @@ export interface PreparedWrite {
 	readonly createdAt: number;
 	readonly preparedAt: number;
 	readonly files: readonly StagedFile[];
+}
+
+/** Larger descriptors are not searched for a flipped bit: it takes a while, and another damage might pass for one. */
+const MENDED_BYTES = 2048;
+
+/** The descriptor as it was before one bit of it was flipped, if its checksum proves which. */
+export function mendPrepared(bytes: Uint8Array): Uint8Array | undefined {
+	if (bytes.length > MENDED_BYTES) return undefined;
+	const tried = bytes.slice();
+	for (let bit = 0; bit < bytes.length * 8; bit++) {
+		tried[bit >> 3] = (bytes[bit >> 3] as number) ^ (1 << (bit & 7));
+		if (decodePrepared(tried) !== undefined) return tried;
+		tried[bit >> 3] = bytes[bit >> 3] as number;
+	}
+	return undefined;
 }
 
 /** Encodes the descriptor of a prepared write. */

@@ -10,12 +10,17 @@ import { decodePrepared, preparedPath, STAGED_FOLDER, STAMP_BYTES, stagedName } 
 export async function listStaged(disk: Disk, shardFolder: string, now: number): Promise<StagedInfo[]> {
 	const folder = join(shardFolder, STAGED_FOLDER);
 	const found = new Map<string, { createdAt: number; bytes: number; prepared: boolean }>();
+	const damaged = new Set<string>();
 	for (const { name } of (await namesIn(disk, folder)) ?? []) {
 		const told = stagedName(name);
 		if (told === undefined) continue;
 		try {
 			const { id, prepared } = told;
 			const about = prepared ? await preparedAbout(disk, shardFolder, id) : await fileAbout(disk, join(folder, name));
+			if (about === undefined) {
+				damaged.add(id);
+				continue;
+			}
 			const before = found.get(id) ?? { createdAt: Number.POSITIVE_INFINITY, bytes: 0, prepared: false };
 			if (prepared) found.set(id, { ...about, prepared: true });
 			else if (!before.prepared) {
@@ -28,19 +33,28 @@ export async function listStaged(disk: Disk, shardFolder: string, now: number): 
 		}
 	}
 	const all = [...found].sort(([, a], [, b]) => a.createdAt - b.createdAt);
-	return all.map(([id, { createdAt, bytes, prepared }]) => {
-		return { id, state: prepared ? "prepared" : "open", bytes, ageMs: Math.max(0, now - createdAt) };
-	});
+	const listed = all
+		.filter(([id]) => !damaged.has(id))
+		.map(([id, { createdAt, bytes, prepared }]): StagedInfo => {
+			return { id, state: prepared ? "prepared" : "open", bytes, ageMs: Math.max(0, now - createdAt) };
+		});
+	return [...[...damaged].map((id) => damagedInfo(id, found.get(id)?.bytes ?? 0)), ...listed];
 }
 
+function damagedInfo(id: string, bytes: number): StagedInfo {
+	return { id, state: "prepared", bytes, ageMs: null, damaged: true };
+}
+
+/** `undefined` if the descriptor cannot be read. */
 async function preparedAbout(
 	disk: Disk,
 	shardFolder: string,
 	id: string,
-): Promise<{ createdAt: number; bytes: number }> {
+): Promise<{ createdAt: number; bytes: number } | undefined> {
 	const prepared = decodePrepared(await disk.readFile(preparedPath(shardFolder, id)));
-	const bytes = prepared?.files.reduce((sum, { units }) => sum + units, 0) ?? 0;
-	return { createdAt: prepared?.createdAt ?? 0, bytes };
+	if (prepared === undefined) return undefined;
+	const bytes = prepared.files.reduce((sum, { units }) => sum + units, 0);
+	return { createdAt: prepared.createdAt, bytes };
 }
 
 async function fileAbout(disk: Disk, path: string): Promise<{ createdAt: number; bytes: number }> {

@@ -6,7 +6,7 @@ import { fail, StreambedError } from "../../core/errors.ts";
 import { formatUuid } from "../../core/random.ts";
 import type { StagedInfo, StagedState } from "../../core/shard.ts";
 import { replaceFile } from "../files/stream-folder.ts";
-import { ioError } from "../format/corruption.ts";
+import { corrupt, ioError } from "../format/corruption.ts";
 import { encodePrepared, type PreparedWrite, preparedPath } from "../format/staged-files.ts";
 import type { ShardLog } from "../shards/shard-log.ts";
 import type { StreamLog } from "../shards/stream-log.ts";
@@ -26,6 +26,13 @@ export interface StagedWriteHost extends StagedDataHost, CommitStagedHost {
 	stopError(): StreambedError | undefined;
 }
 
+/** A write as it begins, or, with its files, as it was prepared. */
+export type BegunWrite = Pick<PreparedWrite, "id" | "createdAt"> &
+	Partial<PreparedWrite> & {
+		/** Its descriptor cannot be read. */
+		readonly damaged?: boolean;
+	};
+
 /** One write in parts to one shard. */
 export class StagedWrite {
 	readonly id: string;
@@ -34,6 +41,7 @@ export class StagedWrite {
 	readonly #shard: ShardLog;
 	readonly #data: StagedData;
 	readonly #createdAt: number;
+	readonly #damaged: boolean;
 	readonly #leaseMs: number;
 	readonly #ended: (write: StagedWrite) => void;
 	#state: StagedState;
@@ -48,7 +56,7 @@ export class StagedWrite {
 	constructor(
 		host: StagedWriteHost,
 		place: { readonly stream: StreamLog; readonly shard: ShardLog },
-		from: Pick<PreparedWrite, "id" | "createdAt"> & Partial<PreparedWrite>,
+		from: BegunWrite,
 		leaseMs: number,
 		ended: (write: StagedWrite) => void,
 	) {
@@ -58,6 +66,7 @@ export class StagedWrite {
 		this.#stream = stream;
 		this.#shard = shard;
 		this.#createdAt = from.createdAt;
+		this.#damaged = from.damaged === true;
 		this.#leaseMs = leaseMs;
 		this.#ended = ended;
 		this.#state = from.files === undefined ? "open" : "prepared";
@@ -76,6 +85,9 @@ export class StagedWrite {
 
 	/** What is known of it now. */
 	get info(): StagedInfo {
+		if (this.#damaged) {
+			return { id: this.id, state: this.#state, bytes: this.#data.bytes, ageMs: null, damaged: true };
+		}
 		const ageMs = Math.max(0, this.#host.clock.now() - this.#createdAt);
 		return { id: this.id, state: this.#state, bytes: this.#data.bytes, ageMs };
 	}
@@ -112,6 +124,7 @@ export class StagedWrite {
 	/** Makes all of it visible at the tail; `check` is asked when the stream does not grow any more, and may throw. @throws TXN_STATE, SEALED, POSITION_MISMATCH, DISK_FULL, STOPPED, … */
 	commit(expect?: number, check?: () => void): Promise<{ readonly from: number; readonly to: number }> {
 		return this.#inTurn("commit", ["open", "prepared"], async () => {
+			if (this.#damaged) throw this.#damage();
 			const place = { stream: this.#stream, shard: this.#shard };
 			const stored = await commitStaged(this.#host, place, { id: this.id, data: this.#data, expect, check });
 			const descriptorLeft = this.#state === "prepared" && this.#data.held !== undefined;
@@ -175,6 +188,12 @@ export class StagedWrite {
 		const mine = this.#turn.then(inState, inState);
 		this.#turn = mine;
 		return mine;
+	}
+
+	#damage(): StreambedError {
+		const path = preparedPath(this.#shard.files.folder, this.id);
+		const hint = "It can only be aborted (`streambed txn abort`), unless `streambed repair` finds out what it said.";
+		return corrupt({ path, offset: 0, what: "it describes no prepared write", hint });
 	}
 
 	#stateError(what: string): StreambedError {

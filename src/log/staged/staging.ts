@@ -5,11 +5,18 @@ import { formatUuid, newUuid } from "../../core/random.ts";
 import type { StagedInfo } from "../../core/shard.ts";
 import type { Disk } from "../../disk/disk.ts";
 import { replaceFile } from "../files/stream-folder.ts";
-import { decodePrepared, type PreparedWrite, preparedPath, STAGED_FOLDER, stagedName } from "../format/staged-files.ts";
+import {
+	decodePrepared,
+	preparedPath,
+	STAGED_FOLDER,
+	STAMP_BYTES,
+	type StagedFile,
+	stagedName,
+} from "../format/staged-files.ts";
 import type { ShardLog } from "../shards/shard-log.ts";
 import type { StreamLog } from "../shards/stream-log.ts";
 import { namesIn } from "./staged-listing.ts";
-import { StagedWrite, type StagedWriteHost } from "./staged-write.ts";
+import { type BegunWrite, StagedWrite, type StagedWriteHost } from "./staged-write.ts";
 
 /** Writes that may be open in one store: each holds up to a frame in memory. */
 const OPEN_WRITES_MAX = 1024;
@@ -51,28 +58,21 @@ export class Staging {
 		const prepared = await preparedIn(disk, folder, names, formatUuid(stream.id));
 		// Whoever is told which there are, and which not, must be able to rely on it: who changed that may have died before this.
 		await disk.syncDir(folder);
-		for (const { id, files } of prepared) {
+		for (const { id, damaged } of prepared) {
 			// Written once more: the sync of a process that died proves nothing.
 			const path = preparedPath(shard.files.folder, id);
-			if (files !== undefined) await replaceFile(disk, path, await disk.readFile(path));
+			if (!damaged) await replaceFile(disk, path, await disk.readFile(path));
 		}
 		const kept = new Set(prepared.map(({ id }) => id));
 		for (const name of names) {
 			if (!kept.has(stagedName(name)?.id ?? "")) await disk.unlink(join(folder, name));
 		}
-		for (const one of prepared)
-			if (one.files !== undefined) this.#add(stream, shard, one, Number.POSITIVE_INFINITY, () => {});
+		for (const one of prepared) this.#add(stream, shard, one, Number.POSITIVE_INFINITY, () => {});
 		// So that the next opening has nothing to sync.
 		if (prepared.length === 0) await disk.rmdir(folder).catch(() => {});
 	}
 
-	#add(
-		stream: StreamLog,
-		shard: ShardLog,
-		from: Pick<PreparedWrite, "id" | "createdAt"> & Partial<PreparedWrite>,
-		leaseMs: number,
-		ended: () => void,
-	): StagedWrite {
+	#add(stream: StreamLog, shard: ShardLog, from: BegunWrite, leaseMs: number, ended: () => void): StagedWrite {
 		const ofShard = this.#writes.get(shard) ?? new Map<string, StagedWrite>();
 		this.#writes.set(shard, ofShard);
 		const write = new StagedWrite(this.#host, { stream, shard }, from, leaseMs, () => {
@@ -155,20 +155,37 @@ export function holdError(what: string, name: string, id: string): StreambedErro
 	});
 }
 
-/** The prepared writes of a stream in a folder. One whose descriptor fails its check has no files here, and is kept as it is. */
+/** The prepared writes of a stream in a folder. One whose descriptor fails its check is kept as it is, and can be aborted. */
 async function preparedIn(
 	disk: Disk,
 	folder: string,
 	names: readonly string[],
 	streamId: string,
-): Promise<(Pick<PreparedWrite, "id" | "createdAt"> & Partial<PreparedWrite>)[]> {
-	const found: (Pick<PreparedWrite, "id" | "createdAt"> & Partial<PreparedWrite>)[] = [];
+): Promise<BegunWrite[]> {
+	const found: BegunWrite[] = [];
 	for (const name of names) {
 		const told = stagedName(name);
 		if (told?.prepared !== true) continue;
 		const prepared = decodePrepared(await disk.readFile(join(folder, name)));
-		if (prepared === undefined) found.push({ id: told.id, createdAt: 0 });
+		if (prepared === undefined) found.push(await damagedWrite(disk, folder, names, told.id));
 		else if (prepared.stream === streamId) found.push(prepared);
 	}
 	return found.sort((a, b) => a.createdAt - b.createdAt);
+}
+
+/** What is left of a prepared write whose descriptor cannot be read: its files, by their names. */
+async function damagedWrite(disk: Disk, folder: string, names: readonly string[], id: string): Promise<BegunWrite> {
+	const files: StagedFile[] = [];
+	const ours = names.filter((name) => stagedName(name)?.id === id && stagedName(name)?.prepared === false);
+	for (const name of ours.sort()) {
+		const bytes = (await disk.stat(join(folder, name)))?.size ?? 0;
+		files[Number(name.slice(-9, -4))] = { number: 0, bytes, units: Math.max(0, bytes - STAMP_BYTES) };
+	}
+	// One that is missing between others counts for nothing, and removing it does no harm.
+	return {
+		id,
+		createdAt: 0,
+		damaged: true,
+		files: Array.from(files, (file) => file ?? { number: 0, bytes: 0, units: 0 }),
+	};
 }

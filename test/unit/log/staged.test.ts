@@ -7,6 +7,7 @@ import {
 	dumpFile,
 	type Multipart,
 	open,
+	type RepairResult,
 	repairStore,
 	type Store,
 	verifyStore,
@@ -269,16 +270,46 @@ describe("a prepared write", () => {
 		expect((await problemsOf(around)).map((problem) => problem.path)).toEqual([path]);
 	});
 
-	it("whose descriptor is damaged is kept on the disk", async () => {
+	it("whose descriptor is damaged is listed so, without an age, cannot be committed, and can be aborted", async () => {
 		const around = surroundings();
 		const id = await prepared(around);
 		await overwrite(around.disk, `${SHARD}/staged/${id}.json`, 40, Uint8Array.of(0));
 		const names = await stagedNames(around.disk);
 		const next = surroundings({ disk: around.disk });
 		const store = await openStore(next, false);
-		expect(await drive(next.clock, store.scope("s").stream("a").transactions())).toEqual([]);
+		const stream = store.scope("s").stream("a");
+		const told = [{ id, state: "prepared", bytes: expect.any(Number), ageMs: null, damaged: true }];
+		expect(await drive(next.clock, stream.transactions())).toEqual(told);
+		const { disk, clock, random } = next;
+		const beside = await drive(clock, open(ROOT, { mode: "read", disk, clock, random, lock: memoryLocker() }));
+		expect(await drive(clock, beside.scope("s").stream("a").transactions())).toEqual(told);
+		await drive(clock, beside.close());
+		const write = await drive(next.clock, stream.resumeTransaction(id));
+		expect(await drive(next.clock, codeOf(write.commit()))).toBe("STREAMBED_CORRUPT");
 		expect(await stagedNames(around.disk)).toEqual(names);
+		expect(await drive(next.clock, codeOf(stream.seal()))).toBe("STREAMBED_TXN_STATE");
+		await drive(next.clock, write.abort());
+		expect(await stagedNames(around.disk)).toEqual([]);
+		await drive(next.clock, stream.seal());
 		await drive(next.clock, store.close());
+	});
+
+	it("whose descriptor is damaged is repaired where a bit was flipped, and goes aside with its files otherwise", async () => {
+		const around = surroundings();
+		const id = await prepared(around);
+		const path = `${SHARD}/staged/${id}.json`;
+		const was = await around.disk.readFile(path);
+		const names = await stagedNames(around.disk);
+		const repaired = (): Promise<RepairResult> => repairStore(ROOT, { disk: around.disk, lock: memoryLocker() });
+		await overwrite(around.disk, path, 100, Uint8Array.of((was[100] as number) ^ 16));
+		expect(await drive(around.clock, repaired())).toMatchObject({ ok: true, steps: [{ path }] });
+		expect(await around.disk.readFile(path)).toEqual(was);
+		await overwrite(around.disk, path, 100, Uint8Array.of(0, 0, 0));
+		const { ok, steps, aside } = await drive(around.clock, repaired());
+		expect([ok, steps.map((step) => step.path).sort()]).toEqual([true, names.map((name) => `${SHARD}/staged/${name}`)]);
+		expect(await stagedNames(around.disk)).toEqual([]);
+		const kept = `${aside}${SHARD.slice(ROOT.length)}/staged`;
+		expect((await around.disk.list(kept)).map(({ name }) => name).sort()).toEqual(names);
 	});
 });
 
