@@ -314,6 +314,8 @@ describe("bench", () => {
 	it.each([
 		["bench apend", 2, "STREAMBED_INVALID_OPTION"],
 		["bench --rounds 0", 2, "STREAMBED_INVALID_OPTION"],
+		["bench --round-time 0ms", 2, "STREAMBED_INVALID_OPTION"],
+		["bench --round-time 0.4ms", 2, "STREAMBED_INVALID_OPTION"],
 		["bench --dir none", 3, "STREAMBED_NOT_FOUND"],
 	])("%s fails with %d %s", async (args, code, name) => {
 		const ended = await run(`${args} --json`);

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, statfsSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fail } from "../../core/errors.ts";
-import { nearest } from "../../core/options.ts";
+import { describe, nearest } from "../../core/options.ts";
 import { type Comparison, measure, type Scenario } from "../bench/measure.ts";
 import { scenarios } from "../bench/scenarios.ts";
 import { type CommandContext, type CommandSpec, type OptionValues, textOption } from "../command.ts";
@@ -36,6 +36,16 @@ async function run(context: CommandContext, [name]: readonly string[], options: 
 	const chosen = name === undefined ? scenarios : [scenarioOf(name)];
 	const rounds = parseCount(textOption(options, "rounds") ?? "5", "--rounds", 1);
 	const ms = parseDuration(textOption(options, "roundTime") ?? "500ms", "--round-time");
+	if (ms < 1) {
+		throw fail(
+			"INVALID_OPTION",
+			`--round-time must be at least 1ms, not ${describe(textOption(options, "roundTime"))}`,
+			{
+				hint: "In no time nothing can be measured; 500ms is the default.",
+				details: { option: "--round-time" },
+			},
+		);
+	}
 	const above = resolve(context.io.cwd, textOption(options, "dir") ?? tmpdir());
 	if (statSync(above, { throwIfNoEntry: false })?.isDirectory() !== true) {
 		throw fail("NOT_FOUND", `--dir: there is no folder ${above}`, { hint: "Name a folder on the disk to measure." });
