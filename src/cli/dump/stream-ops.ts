@@ -105,10 +105,11 @@ async function showRecord({ out, global }: CommandContext, record: DumpedRecord)
 }
 
 /** A record is stored whatever stands in it; what is no RION inside is shown as it is. */
-function shownOrRaw(bytes: Uint8Array): ShownField {
+function shownOrRaw(bytes: Uint8Array, failed: (error: unknown) => void = () => {}): ShownField {
 	try {
 		return shownField(decodeField(bytes));
-	} catch {
+	} catch (error) {
+		failed(error);
 		return { type: "invalid", value: Buffer.from(bytes).toString("base64") };
 	}
 }
@@ -144,7 +145,12 @@ async function dumpRion(path: string, context: CommandContext, damage: Damage[])
 	const { size } = statSync(path);
 	const chunks = createReadStream(path, { highWaterMark: chunkBytes, signal: context.signal });
 	try {
-		for await (const field of splitFields(chunks, size)) await showField(context, field);
+		for await (const field of splitFields(chunks, size)) {
+			const problem = await showField(context, field);
+			if (problem === undefined) continue;
+			const message = `${path}: the field at byte ${field.offset} is ${problem}`;
+			damage.push({ message, path, block: null, offset: field.offset });
+		}
 	} catch (error) {
 		if (!StreambedError.is(error, "STREAMBED_DECODE")) throw error;
 		const offset = Number(error.details.offset);
@@ -152,8 +158,13 @@ async function dumpRion(path: string, context: CommandContext, damage: Damage[])
 	}
 }
 
-async function showField({ out, global }: CommandContext, { offset, bytes }: PlacedField): Promise<void> {
-	const shown = shownOrRaw(bytes);
+/** Shows a field; returns what is wrong with it, if it is no RION inside. */
+async function showField({ out, global }: CommandContext, { offset, bytes }: PlacedField): Promise<string | undefined> {
+	let wrong: string | undefined;
+	const shown = shownOrRaw(bytes, (error) => {
+		wrong = (error as Error).message;
+	});
 	if (global.json) await out.json({ offset, bytes: bytes.length, ...shown });
 	else await out.line(`  byte ${offset}  ${bytes.length} B  ${lineOf(shown)}`);
+	return wrong;
 }

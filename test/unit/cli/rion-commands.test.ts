@@ -224,6 +224,15 @@ describe("dump", () => {
 		expect(errorOf(torn.err)).toMatchObject({ code: "STREAMBED_CORRUPT", details: { offset: 5 } });
 	});
 
+	it("shows a field that is no RION inside as bytes, goes on behind it, and ends with 5", async () => {
+		const around = encode("around");
+		writeFileSync(join(cwd, "a.rion"), Buffer.concat([around, Uint8Array.of(0x41, 0x00), around]));
+		const { code, lines, err } = await cli(["dump", "a.rion", "--json"]);
+		expect(code).toBe(5);
+		expect(lines.map(({ type }) => type)).toEqual(["utf8", "invalid", "utf8"]);
+		expect(errorOf(err)).toMatchObject({ code: "STREAMBED_CORRUPT", details: { offset: around.length } });
+	});
+
 	it("mentions gaps, which are no damage", async () => {
 		copy("layout-0.7/missing-first-block");
 		const { code, err } = await cli(["dump", "fit"]);
