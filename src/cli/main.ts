@@ -71,8 +71,11 @@ function report(
 	const error = asStreambedError(outcome.thrown);
 	const aborted = error.code === "STREAMBED_ABORTED";
 	if (flags.json) out.complain(errorJson(error));
-	else if (aborted && !flags.verbose) out.complain(`interrupted: ${printable(error.message)}`);
-	else out.complain(errorText(error, out, flags.verbose));
+	else if (aborted && !flags.verbose) {
+		// Who reads is told where he was, and how to go on.
+		const goOn = error.details.position === undefined ? "" : `. ${error.hint}`;
+		out.complain(`interrupted: ${printable(error.message)}${printable(goOn)}`);
+	} else out.complain(errorText(error, out, flags.verbose));
 	return aborted ? (interruption.exitCode ?? exitCodes.aborted) : exitCodes[error.category];
 }
 

@@ -135,7 +135,11 @@ describe("two processes at once", () => {
 		expect(await writer.ended).toMatchObject({ code: 0 });
 		reader.child.kill("SIGINT");
 		lines.child.kill("SIGTERM");
-		expect(await reader.ended).toMatchObject({ code: 130, out: "first second third" });
+		expect(await reader.ended).toMatchObject({
+			code: 130,
+			out: "first second third",
+			err: "interrupted: reading cam/raw was aborted. Go on with --from offset:18.\n",
+		});
 		const { code, error } = await lines.ended;
 		expect(code).toBe(143);
 		expect(error().code).toBe("STREAMBED_ABORTED");
