@@ -17,7 +17,17 @@ export function parseLocation(text: string, option: string, now: number): Locati
 			details: { option },
 		});
 	}
-	if (text.startsWith("-")) return { time: now - parseDuration(text.slice(1), option) };
+	if (/^-\d+(\.\d+)? ?(ms|s|m|h|d|w)$/.test(text)) return { time: now - parseDuration(text.slice(1), option) };
+	if (/^-\d/.test(text)) {
+		throw fail(
+			"INVALID_OPTION",
+			`${option} is not a location: ${describe(text)} has no unit that a time back from now has`,
+			{
+				hint: `Write last:${text.replace(/\D/g, "")} to count back from the end, or a time such as -15m; locations are ${forms}.`,
+				details: { option },
+			},
+		);
+	}
 	const time = parseTime(text);
 	if (time !== undefined) return { time };
 	throw fail("INVALID_OPTION", `${option} is not a location: ${describe(text)}`, {

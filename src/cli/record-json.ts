@@ -30,7 +30,10 @@ export function recordOfJson(line: Uint8Array): CopiedRecord | undefined {
 	rejectUnknown(given, members, "the record");
 	const { value, valueBase64, clientInfo, part, ...rest } = given;
 	if ((value === undefined) === (valueBase64 === undefined)) {
-		throw fail("INVALID_OPTION", "a record has either value or valueBase64");
+		const found = value === undefined ? "neither" : "both";
+		throw fail("INVALID_OPTION", `a record has either value or valueBase64, and this one has ${found}`, {
+			hint: 'Write {"value":"a text"} or, for bytes, {"valueBase64":"AAEC"}; key, headers, clientInfo, shard and eventTime may stand beside it.',
+		});
 	}
 	if (value !== undefined && (typeof value !== "string" || !value.isWellFormed())) {
 		throw fail("INVALID_OPTION", `value must be a well-formed text, not ${asWritten(line, ["value"], value)}`, {

@@ -28,13 +28,21 @@ const durationUnits: Readonly<Record<string, number>> = {
 	w: 604_800_000,
 };
 
+/** Least and most that an option takes. */
+export interface Range {
+	readonly min: number;
+	readonly max: number;
+}
+
 /** Bytes of a text such as `64KiB`, `1.5GiB`, `10MB` or `4096`; `option` names it in the error. */
-export function parseSize(text: string, option: string): number {
+export function parseSize(text: string, option: string, range?: Range): number {
 	const [, digits = "", unit = ""] = /^(-?\d+(?:\.\d+)?) ?([a-z]*)$/i.exec(text) ?? [];
 	const factor = sizeUnits[unit.toLowerCase()];
 	const bytes = Math.round(Number(digits) * (factor ?? Number.NaN));
 	const whole = digits !== "" && factor !== undefined && (factor !== 1 || !digits.includes("."));
-	if (whole && !digits.startsWith("-") && Number.isSafeInteger(bytes)) return bytes;
+	const { min = 0, max = Number.MAX_SAFE_INTEGER } = range ?? {};
+	if (whole && !digits.startsWith("-") && Number.isSafeInteger(bytes) && bytes >= min && bytes <= max) return bytes;
+	if (whole && range !== undefined) throw invalid(option, `a size from ${shortSize(min)} to ${shortSize(max)}`, text);
 	if (whole) throw invalid(option, `a size from 0 to ${Number.MAX_SAFE_INTEGER} bytes`, text);
 	throw invalid(option, "a size such as 4096, 64KiB or 1.5GiB", text);
 }
@@ -44,6 +52,8 @@ export function parseDuration(text: string, option: string): number {
 	const [, digits = "", unit = ""] = /^(\d+(?:\.\d+)?) ?(ms|s|m|h|d|w)$/.exec(text) ?? [];
 	const ms = Math.round(Number(digits) * (durationUnits[unit] ?? Number.NaN));
 	if (digits !== "" && Number.isSafeInteger(ms)) return ms;
+	const most = Math.floor(Number.MAX_SAFE_INTEGER / (durationUnits.d as number));
+	if (digits !== "") throw invalid(option, `a time of at most ${most}d`, text);
 	throw invalid(option, "a time with its unit, such as 500ms, 5s, 15m or 7d", text);
 }
 
@@ -54,12 +64,21 @@ export function formatDuration(ms: number): string {
 	return `${ms / factor}${unit}`;
 }
 
-/** A whole number of at least `min`; `option` names it in the error. */
-export function parseCount(text: string, option: string, min = 0): number {
+/** A whole number from `min` to `max`; `option` names it in the error. */
+export function parseCount(text: string, option: string, min = 0, max: number = Number.MAX_SAFE_INTEGER): number {
 	const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-	if (Number.isSafeInteger(value) && value >= min) return value;
-	const range = /^-?\d+$/.test(text) ? `from ${min} to ${Number.MAX_SAFE_INTEGER}` : `of at least ${min}`;
+	if (Number.isSafeInteger(value) && value >= min && value <= max) return value;
+	const bounded = max < Number.MAX_SAFE_INTEGER || /^-?\d+$/.test(text);
+	const range = bounded ? `from ${min} to ${max}` : `of at least ${min}`;
 	throw invalid(option, `a whole number ${range}`, text);
+}
+
+/** `64KiB`: as the option takes it. */
+function shortSize(bytes: number): string {
+	const [unit = "", factor = 1] = Object.entries({ GiB: 1024 ** 3, MiB: 1024 ** 2, KiB: 1024 }).find(
+		([, each]) => bytes > 0 && bytes % each === 0,
+	) ?? ["", 1];
+	return `${bytes / factor}${unit}`;
 }
 
 function invalid(option: string, expected: string, text: string): Error {

@@ -1,5 +1,6 @@
 /** `streambed create`: makes a stream. */
 import { fail, StreambedError } from "../../core/errors.ts";
+import { segmentBytes as segmentRange, shardsMax } from "../../core/limits.ts";
 import { describe } from "../../core/options.ts";
 import { type Retention, resolveStreamConfig, type StreamOptions } from "../../core/stream-config.ts";
 import { type CommandContext, type CommandSpec, type OptionValues, streamArgument, textOption } from "../command.ts";
@@ -88,8 +89,8 @@ function configOf(options: OptionValues): StreamOptions {
 	const segmentBytes = textOption(options, "segmentBytes");
 	return {
 		kind,
-		...(shards === undefined ? {} : { shards: parseCount(shards, "--shards", 1) }),
-		...(segmentBytes === undefined ? {} : { segmentBytes: parseSize(segmentBytes, "--segment-bytes") }),
+		...(shards === undefined ? {} : { shards: parseCount(shards, "--shards", 1, shardsMax) }),
+		...(segmentBytes === undefined ? {} : { segmentBytes: parseSize(segmentBytes, "--segment-bytes", segmentRange) }),
 		retention: retentionOf(options),
 		...(options.tag === undefined ? {} : { tags: tagsOf(options.tag) }),
 	};

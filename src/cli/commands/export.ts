@@ -63,8 +63,7 @@ async function run(context: CommandContext, args: readonly string[], options: Op
 		await records.open();
 		const made = `${folder}.export-${randomUUID().slice(0, 8)}`;
 		try {
-			mkdirSync(dirname(folder), { recursive: true });
-			mkdirSync(made);
+			makeFolder(made, dir);
 			const storage = new StreamStorageFS(id, made, plan.blockBytes, { layout: plan.layout, lock: false });
 			await exportRecords(context, records, storage, plan);
 			renameSync(made, folder);
@@ -74,6 +73,21 @@ async function run(context: CommandContext, args: readonly string[], options: Op
 			throw ofTarget(error, dir);
 		}
 	});
+}
+
+/** @throws IO, READ_ONLY, DISK_FULL with what to do */
+function makeFolder(path: string, dir: string): void {
+	try {
+		mkdirSync(dirname(path), { recursive: true });
+		mkdirSync(path);
+	} catch (error) {
+		const { code, message, details } = asStreambedError(error);
+		throw new StreambedError(code, `no folder can be made where ${dir} is to be: ${message}`, {
+			hint: "Name a new folder on a disk that you may write to; nothing was exported.",
+			details: { ...details, path: dirname(path) },
+			cause: error,
+		});
+	}
 }
 
 /** The store is only read: what has no room, or may not be written, is the folder that was named. */

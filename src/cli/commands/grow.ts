@@ -1,5 +1,6 @@
 /** `streambed grow`: more shards for a record stream. */
 import { fail } from "../../core/errors.ts";
+import { shardsMax } from "../../core/limits.ts";
 import { type CommandContext, type CommandSpec, type OptionValues, streamArgument, textOption } from "../command.ts";
 import { withStream } from "../open-store.ts";
 import { parseCount } from "../units.ts";
@@ -35,7 +36,7 @@ async function run(context: CommandContext, [address = ""]: readonly string[], o
 			details: { option: "--shards" },
 		});
 	}
-	const wanted = parseCount(text, "--shards", 1);
+	const wanted = parseCount(text, "--shards", 1, shardsMax);
 	await withStream(context, address, "write", async ({ records, place, name }) => {
 		const { shards } = await (await records.open()).update({ shards: wanted });
 		const { scope, stream } = place;

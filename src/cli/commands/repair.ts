@@ -70,6 +70,12 @@ async function run(context: CommandContext, [text]: readonly string[], options: 
 	const goOn = await behindLoss(context, store, [...result.problems, ...result.found]);
 	const what =
 		length > 0 ? `${counted(length, "problem")} of ${store.shown} cannot be put right` : `${store.shown} is damaged`;
+	if (length === 0) {
+		throw fail("CORRUPT", `${what}: ${counted(result.steps.length, "step")} would put all of it right`, {
+			hint: "`streambed repair` with --yes instead of --dry-run does it; originals are kept.",
+			details: { steps: result.steps.length, path: damaged.path },
+		});
+	}
 	throw fail("CORRUPT", what, {
 		hint: `All else is readable; where data is lost, \`streambed read\` goes on behind it with ${goOn}.`,
 		details: { problems: length, path: damaged.path },

@@ -1,5 +1,5 @@
 /** `streambed rion`: RION to JSON and back. */
-import { fail } from "../../core/errors.ts";
+import { fail, StreambedError } from "../../core/errors.ts";
 import { describe } from "../../core/options.ts";
 import { decodeField, encode, type RionValue } from "../../stream-ops/rion/index.ts";
 import type { CommandContext, CommandSpec } from "../command.ts";
@@ -101,12 +101,25 @@ async function encodeAll({ out, signal }: CommandContext, input: Input): Promise
 
 function encodeLine(line: string, number: number): Uint8Array {
 	try {
-		return encode(JSON.parse(line, exactly) as RionValue);
+		return encode(parsed(line));
 	} catch (error) {
+		const isJson = StreambedError.is(error);
 		throw fail("INVALID_OPTION", `line ${number} cannot become RION: ${(error as Error).message}`, {
-			hint: "One JSON value a line; `jq -c .` makes such lines.",
+			hint: isJson
+				? `The value in line ${number} is JSON, and RION has no form for it.`
+				: "One JSON value a line; `jq -c .` makes such lines.",
 			details: { line: number },
 		});
+	}
+}
+
+/** What is nested too deep for the exact way, RION refuses as well, and says so. */
+function parsed(line: string): RionValue {
+	try {
+		return JSON.parse(line, exactly) as RionValue;
+	} catch (error) {
+		if (!(error instanceof RangeError)) throw error;
+		return JSON.parse(line) as RionValue;
 	}
 }
 
