@@ -376,13 +376,15 @@ describe("verifying what a killed owner left", () => {
 		expect(result.tailCutBytes).toBeGreaterThan(4096);
 	});
 
-	it("finds a damaged round that others follow", async () => {
+	it("finds a damaged round, or zeros instead of several, as long as one round follows", async () => {
 		const { disk } = await leftBy("killed", write);
 		const { ring, rounds } = await roundsOf(disk);
-		await flipBit(disk, ring, (rounds.at(-4) ?? 0) + 500);
-		expect((await verify(disk)).problems).toMatchObject([
-			{ code: "STREAMBED_CORRUPT", path: ring, offset: rounds.at(-4) },
-		]);
+		const [offset = 0, last = 0] = [rounds.at(-4), rounds.at(-1)];
+		for (const bytes of [Uint8Array.of(1), new Uint8Array(last - offset)]) {
+			const copy = overlayDisk(disk);
+			await patchFile(copy, ring, bytes, bytes.length === 1 ? offset + 500 : offset);
+			expect((await verify(copy)).problems).toMatchObject([{ code: "STREAMBED_CORRUPT", path: ring, offset }]);
+		}
 	});
 });
 
