@@ -2,7 +2,9 @@
  * The shards of an open stream. Those with a folder are opened together with the stream; all others are made when they
  * are first asked for, and cost neither a file nor a folder before their first record.
  */
+
 import { join } from "node:path/posix";
+import type { RecoveryReport } from "../core/shard.ts";
 import type { Disk } from "../disk/disk.ts";
 import { shardFolders } from "./files/shard-folders.ts";
 import type { SegmentReader } from "./segments/segment-reader.ts";
@@ -21,6 +23,7 @@ export interface ShardsHost extends LogHost {
 	readonly disk: Disk;
 	readonly reader: SegmentReader;
 	readonly retention: Retention;
+	readonly recovery: RecoveryReport;
 	readonly staging: Staging;
 	/** Opens one shard. */
 	shard(stream: StreamLog, number: number): Promise<ShardLog>;
@@ -44,7 +47,7 @@ export async function openShard(host: ShardsHost, stream: StreamLog, number: num
 	const { disk, reader, retention, staging } = host;
 	const files = new ShardFiles(disk, reader, join(stream.path, String(number)), stream.ids, number);
 	for (const leftover of await files.list()) await disk.unlink(leftover);
-	const found = await files.openTail();
+	const found = await files.openTail(host.recovery.clean);
 	await stream.producers.load(disk, stream.path, stream.id);
 	const sealed = found.state.sealed || (stream.sealed && files.segments.length === 0);
 	const shard = new ShardLog(host, stream, number, files, { ...found, state: { ...found.state, sealed } });

@@ -15,8 +15,8 @@ import {
 	segmentNumber,
 	segmentTag,
 } from "../format/segment-header.ts";
-import { decodeIndex } from "../format/sparse-index.ts";
 import type { RingRounds } from "../journal/ring-rounds.ts";
+import { indexedEnd } from "../segments/indexed-end.ts";
 import type { RepairWork } from "./repair-work.ts";
 import type { KnownState, SegmentSurvey } from "./segment-survey.ts";
 
@@ -42,18 +42,6 @@ export function unitsWithin(segmentBytes: number): number {
 	return Math.max(0, segmentBytes - SEGMENT_HEADER_BYTES - CONTROL_BYTES - LEAST_BYTES);
 }
 
-/** How long a segment was when its index was written; 0 if there is none, or it is another's. */
-export async function indexedEnd(work: RepairWork, shard: ShardToRepair, base: number): Promise<number> {
-	const path = join(shard.folder, segmentName(base, ".idx"));
-	const bytes = await work.disk.readFile(path).catch(() => undefined);
-	for (const id of bytes === undefined ? [] : shard.ids) {
-		const tag = segmentTag(id, shard.shard, segmentNumber(base));
-		const index = decodeIndex(bytes as Uint8Array, tag, base, Number.MAX_SAFE_INTEGER);
-		if (index !== undefined) return index.coveredBytes;
-	}
-	return 0;
-}
-
 /** Makes the end of the newest segment certain, if that can be. */
 export async function settleEnd(
 	work: RepairWork,
@@ -64,7 +52,7 @@ export async function settleEnd(
 ): Promise<void> {
 	const path = join(shard.folder, segmentName(base));
 	const { end, relative, size } = survey;
-	const indexed = await indexedEnd(work, shard, base);
+	const indexed = (await indexedEnd(work.disk, shard, base)) ?? 0;
 	const known = Math.max(size, shard.ends.get(path) ?? 0, indexed);
 	if (known === end && end > SEGMENT_HEADER_BYTES) return;
 	const position = base + relative;

@@ -17,8 +17,9 @@ import {
 	segmentNumber,
 	segmentTag,
 } from "../format/segment-header.ts";
+import { baseOfIndex, indexedEnd } from "../segments/indexed-end.ts";
 import type { BadFrame } from "../segments/segment-walk.ts";
-import { goOn, indexedEnd, type ShardToRepair, settleEnd, unitsWithin } from "./repair-end.ts";
+import { goOn, type ShardToRepair, settleEnd, unitsWithin } from "./repair-end.ts";
 import { restoreNames } from "./repair-names.ts";
 import type { Edit, RepairWork } from "./repair-work.ts";
 import {
@@ -109,7 +110,7 @@ class ShardRepair {
 				const bytes = new Uint8Array(SEGMENT_HEADER_BYTES);
 				return decodeSegmentHeader(bytes.subarray(0, await file.read(bytes, 0))) === undefined;
 			}));
-		const indexed = this.#shard.clean ? await indexedEnd(this.#work, this.#shard, base) : 0;
+		const indexed = this.#shard.clean ? ((await indexedEnd(this.#work.disk, this.#shard, base)) ?? 0) : 0;
 		// The journal gives back what stood here, and more of it than an index can tell.
 		const held = this.#shard.ids.some((id) => this.#shard.ring.bases(id, this.#shard.shard).includes(base));
 		if (held) return await this.#work.setAside(path, what);
@@ -260,7 +261,8 @@ class ShardRepair {
 	async #end(newest: number | undefined): Promise<void> {
 		const orphan = await this.#orphanedIndex(newest);
 		if (orphan !== undefined) {
-			const known = this.#shard.clean && !this.state.sealed ? await indexedEnd(this.#work, this.#shard, orphan) : 0;
+			const known =
+				this.#shard.clean && !this.state.sealed ? ((await indexedEnd(this.#work.disk, this.#shard, orphan)) ?? 0) : 0;
 			if (known > 0) await goOn(this.#work, this.#shard, this.state, orphan, unitsWithin(known));
 			return;
 		}
@@ -272,11 +274,9 @@ class ShardRepair {
 	/** The base of an index without a segment that lies above the newest one: that was the newest. */
 	async #orphanedIndex(newest: number | undefined): Promise<number | undefined> {
 		const names = await this.#work.disk.list(this.#shard.folder).catch(() => []);
-		const bases = names
-			.filter(({ name }) => /^[0-9]{20}\.idx$/.test(name))
-			.map(({ name }) => Number(name.slice(0, 20)));
+		const bases = names.map(({ name }) => baseOfIndex(name) ?? -1);
 		const above = bases.filter((base) => base > (newest ?? -1)).sort((a, b) => b - a);
-		for (const base of above) if ((await indexedEnd(this.#work, this.#shard, base)) > 0) return base;
+		for (const base of above) if (((await indexedEnd(this.#work.disk, this.#shard, base)) ?? 0) > 0) return base;
 		return undefined;
 	}
 

@@ -6,8 +6,8 @@ import { isGone } from "../../disk/system-error.ts";
 import { FilePool } from "../files/file-pool.ts";
 import { decodeState, FrameType } from "../format/frame.ts";
 import { recordsHold } from "../format/record-run.ts";
-import { baseOfName, SEGMENT_HEADER_BYTES, segmentName, segmentNumber, segmentTag } from "../format/segment-header.ts";
-import { decodeIndex } from "../format/sparse-index.ts";
+import { baseOfName, SEGMENT_HEADER_BYTES, segmentName } from "../format/segment-header.ts";
+import { baseOfIndex, indexedEnd } from "../segments/indexed-end.ts";
 import { existingSegment, type Segment } from "../segments/segment.ts";
 import { SegmentReader, type StreamIds } from "../segments/segment-reader.ts";
 import { type BadFrame, type GoodStretch, walkSegment } from "../segments/segment-walk.ts";
@@ -150,11 +150,11 @@ class ShardVerification {
 	/** Where nobody writes, indexes tell whether the newest segment is gone, or was longer. */
 	async #indexes(newest: number | undefined): Promise<void> {
 		const names = await this.#view.disk.list(this.#folder).catch(() => []);
-		const bases = names
-			.filter(({ name }) => /^[0-9]{20}\.idx$/.test(name))
-			.map(({ name }) => Number(name.slice(0, 20)));
-		for (const base of bases.filter((one) => one >= (newest ?? -1))) {
-			const end = await this.#indexedEnd(base);
+		const shard = { folder: this.#folder, ids: this.#stream.ids, shard: this.#shard };
+		for (const base of names
+			.map(({ name }) => baseOfIndex(name) ?? -1)
+			.filter((one) => one >= Math.max(0, newest ?? 0))) {
+			const end = await indexedEnd(this.#view.disk, shard, base);
 			const path = join(this.#folder, segmentName(base));
 			const size = (await this.#view.disk.stat(path))?.size;
 			if (end === undefined || (size ?? 0) >= end || !(await this.#view.nobodyWrites())) continue;
@@ -162,16 +162,6 @@ class ShardVerification {
 			const what = `${wrong}: its index tells of ${end} bytes`;
 			if (!this.#report.problems.some((problem) => problem.path === path)) this.#report.damage(path, size ?? 0, what);
 		}
-	}
-
-	async #indexedEnd(base: number): Promise<number | undefined> {
-		const bytes = await this.#view.disk.readFile(join(this.#folder, segmentName(base, ".idx"))).catch(() => undefined);
-		for (const id of bytes === undefined ? [] : this.#stream.ids) {
-			const tag = segmentTag(id, this.#shard, segmentNumber(base));
-			const index = decodeIndex(bytes as Uint8Array, tag, base, Number.MAX_SAFE_INTEGER);
-			if (index !== undefined) return index.coveredBytes;
-		}
-		return undefined;
 	}
 
 	#missing(from: number, to: number): void {

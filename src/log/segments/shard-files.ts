@@ -14,6 +14,7 @@ import { isData } from "../format/frame-walk.ts";
 import { baseOfName, SEGMENT_HEADER_BYTES, segmentName } from "../format/segment-header.ts";
 import { SparseIndex } from "../format/sparse-index.ts";
 import type { Block } from "./block-cache.ts";
+import { baseOfIndex, indexedEnd } from "./indexed-end.ts";
 import { existingSegment, type Segment } from "./segment.ts";
 import { runsOfBlock, type SegmentReader, type StreamIds, type WalkState } from "./segment-reader.ts";
 
@@ -44,6 +45,8 @@ export class ShardFiles {
 	readonly #shard: number;
 	/** Ascending by base. */
 	segments: Segment[] = [];
+	/** Bases of indexes above the newest segment, when the folder was listed last. */
+	#orphans: number[] = [];
 
 	constructor(disk: Disk, reader: SegmentReader, folder: string, ids: StreamIds, shard: number) {
 		this.#disk = disk;
@@ -62,6 +65,8 @@ export class ShardFiles {
 		const known = new Map(this.segments.map((segment) => [segment.base, segment]));
 		const bases = names.map(({ name }) => baseOfName(name)).filter((base) => base !== undefined);
 		this.segments = bases.sort((a, b) => a - b).map((base) => known.get(base) ?? existingSegment(this.folder, base));
+		const newest = this.segments.at(-1)?.base ?? -1;
+		this.#orphans = names.map(({ name }) => baseOfIndex(name) ?? -1).filter((base) => base > newest);
 		return names.filter(({ name }) => name.endsWith(".tmp")).map(({ name }) => join(this.folder, name));
 	}
 
@@ -85,8 +90,18 @@ export class ShardFiles {
 		return all - this.segments.length;
 	}
 
-	/** Finds out tail, head and seal from the newest segment. */
-	async openTail(): Promise<ShardTail> {
+	/**
+	 * Finds out tail, head and seal from the newest segment. With `closed`, after a clean close, it is also noticed that
+	 * the newest segment is gone, if its index is still there.
+	 */
+	async openTail(closed = false): Promise<ShardTail> {
+		const found = await this.#newestTail();
+		return closed && found.damage === undefined && this.#orphans.length > 0
+			? { ...found, damage: await this.#newestGone() }
+			: found;
+	}
+
+	async #newestTail(): Promise<ShardTail> {
 		const newest = this.segments.at(-1);
 		if (newest === undefined) return emptyTail;
 		try {
@@ -100,6 +115,18 @@ export class ShardFiles {
 			if (older !== undefined) state.head = await this.#headOf(older, state.head);
 			return { tail: newest.base, state, lastTime: null, fileEnd: SEGMENT_HEADER_BYTES, damage: error };
 		}
+	}
+
+	/** An index whose segment would be the newest one tells that it is gone. */
+	async #newestGone(): Promise<StreambedError | undefined> {
+		for (const base of this.#orphans) {
+			const shard = { folder: this.folder, ids: this.#ids, shard: this.#shard };
+			const end = await indexedEnd(this.#disk, shard, base);
+			if (end === undefined) continue;
+			const what = `the segment is missing: its index tells of ${end} bytes`;
+			return corrupt({ path: join(this.folder, segmentName(base)), offset: 0, what, hint: UNCERTAIN_HINT });
+		}
+		return undefined;
 	}
 
 	async #scanNewest(newest: Segment): Promise<ShardTail> {
