@@ -45,9 +45,12 @@ export async function openShards(host: ShardsHost, stream: StreamLog): Promise<v
 /** Opens one shard: finds out its bounds. @throws NOT_FOUND, CORRUPT */
 export async function openShard(host: ShardsHost, stream: StreamLog, number: number): Promise<ShardLog> {
 	const { disk, reader, retention, staging } = host;
+	const { clean } = host.recovery;
 	const files = new ShardFiles(disk, reader, join(stream.path, String(number)), stream.ids, number);
 	for (const leftover of await files.list()) await disk.unlink(leftover);
-	const found = await files.openTail(host.recovery.clean);
+	// After an owner's death they prove nothing, and must not seem to at the next clean close.
+	if (!clean) for (const index of files.orphans) await disk.unlink(index);
+	const found = await files.openTail(clean);
 	await stream.producers.load(disk, stream.path, stream.id);
 	const sealed = found.state.sealed || (stream.sealed && files.segments.length === 0);
 	const shard = new ShardLog(host, stream, number, files, { ...found, state: { ...found.state, sealed } });

@@ -43,6 +43,7 @@ import { placedTable } from "../journal/placed-body.ts";
 import { type Envelope, EnvelopeKind } from "../journal/round.ts";
 import { decodeEpoch } from "../producers/producer-epochs.ts";
 import { ProducerRedo } from "../producers/producer-redo.ts";
+import { baseOfIndex } from "../segments/indexed-end.ts";
 import { carryOut } from "../staged/adoption.ts";
 
 /** So much is gathered before it is written, by those who do not say when. */
@@ -393,7 +394,7 @@ export class Redo {
 		for (const { folder, base } of this.#segments.values()) last.set(folder, Math.max(base, last.get(folder) ?? 0));
 		for (const [folder, base] of last) {
 			for (const { name, kind } of await this.#disk.list(folder)) {
-				const found = baseOfName(name);
+				const found = baseOfName(name) ?? baseOfIndex(name);
 				if (found !== undefined && found > base && kind === "file") await this.#disk.unlink(join(folder, name));
 			}
 		}

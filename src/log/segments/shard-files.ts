@@ -45,7 +45,7 @@ export class ShardFiles {
 	readonly #shard: number;
 	/** Ascending by base. */
 	segments: Segment[] = [];
-	/** Bases of indexes above the newest segment, when the folder was listed last. */
+	/** Bases of indexes above the newest segment, as the folder was listed last. */
 	#orphans: number[] = [];
 
 	constructor(disk: Disk, reader: SegmentReader, folder: string, ids: StreamIds, shard: number) {
@@ -88,6 +88,11 @@ export class ShardFiles {
 			this.segments.pop();
 		}
 		return all - this.segments.length;
+	}
+
+	/** Paths of indexes above the newest segment, as the folder was listed last: those of segments that are gone. */
+	get orphans(): readonly string[] {
+		return this.#orphans.map((base) => join(this.folder, segmentName(base, ".idx")));
 	}
 
 	/**

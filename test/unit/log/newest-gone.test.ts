@@ -4,7 +4,7 @@ import type { Disk } from "../../../src/disk/disk.ts";
 import { overlayDisk } from "../../../src/disk/overlay-disk.ts";
 import { memoryLocker } from "../../../src/testing/memory-locker.ts";
 import { forgetRounds, readAround, repair, TOTAL, write } from "./repair-kit.ts";
-import { leftBy, openOwner, readFrom, segmentFiles } from "./store-kit.ts";
+import { copyTree, leftBy, openOwner, readFrom, segmentFiles } from "./store-kit.ts";
 
 /** What an owner says to an append to a/b: the position, or the code of the refusal. */
 async function appending(disk: Disk): Promise<number | string> {
@@ -47,6 +47,20 @@ describe("a newest segment that somebody removed after a clean close", () => {
 		});
 		for (const path of await segmentFiles(disk, "a/b")) await disk.unlink(path);
 		expect(await appending(disk)).toBe("STREAMBED_CORRUPT");
+	});
+
+	it("is not missed after an owner's death, which its index cannot tell from, nor later", async () => {
+		const { disk } = await leftBy("closed", write);
+		await forgetRounds(disk);
+		await disk.unlink((await segmentFiles(disk, "a/b")).at(-1) ?? "");
+		// Somebody who writes elsewhere, and dies.
+		const store = await openOwner({ disk, locker: memoryLocker() }, { create: false });
+		await (await store.scope("a").create("elsewhere")).append(Buffer.of(1));
+		const left = await copyTree(disk);
+		await store.close();
+		const first = await appending(left);
+		expect(typeof first).toBe("number");
+		expect(await appending(left)).toBe((first as number) + 1);
 	});
 
 	it("is not taken for gone because of an index of another stream, or one that fails its check", async () => {
