@@ -49,6 +49,16 @@ export class CrashContent {
 		return this.#size;
 	}
 
+	/** The same contents, uncertain changes included, which go their own way from now on. */
+	copy(): CrashContent {
+		const copy = new CrashContent();
+		copy.#bytes = this.#copy(0, this.#size);
+		copy.#size = this.#size;
+		copy.#durableSize = this.#durableSize;
+		copy.#changes = this.#changes.map((change) => ({ ...change }));
+		return copy;
+	}
+
 	/** Copies what stands at `position`; returns how much there was. */
 	read(target: Uint8Array, position: number): number {
 		const length = Math.max(0, Math.min(target.byteLength, this.#size - position));

@@ -43,6 +43,11 @@ export interface CrashDisk extends Disk {
 	 * stays so, and no sync of a new handle makes it certain.
 	 */
 	kill(): CrashDisk;
+	/**
+	 * A second machine that stands as this one does now, unsynced changes included, and goes its own way from here on: for
+	 * stopping a program at one moment and seeing several outcomes. Whoever works on this one is not on that one.
+	 */
+	fork(seed: number): CrashDisk;
 	/** Changes one bit of a file where it lies, as a failing medium does; `bit` counts from 0 at the file's beginning. */
 	flip(path: string, bit: number): void;
 }
@@ -81,6 +86,11 @@ class MemoryCrashDisk implements CrashDisk {
 		this.#alive("kill", "/");
 		this.#life.over = true;
 		return new MemoryCrashDisk(this.#names, this.#random, this.#now);
+	}
+
+	fork(seed: number): CrashDisk {
+		this.#alive("fork", "/");
+		return new MemoryCrashDisk(this.#names.copy(), new SeededRandom(seed), this.#now);
 	}
 
 	flip(path: string, bit: number): void {

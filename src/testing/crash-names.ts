@@ -54,9 +54,38 @@ export class CrashNames {
 	#identities = 0;
 	#changes: NameChange[] = [];
 
-	constructor(now: () => number) {
+	constructor(now: () => number, root?: CrashFolderNode) {
 		this.#now = now;
-		this.#root = this.#newFolder();
+		this.#root = root ?? this.#newFolder();
+	}
+
+	/** The same names and contents, uncertain changes included, which go their own way from now on. */
+	copy(): CrashNames {
+		const copies = new Map<CrashNode, CrashNode>();
+		const copyOf = <T extends CrashNode>(node: T): T => {
+			const known = copies.get(node) as T | undefined;
+			if (known !== undefined) return known;
+			const copy: CrashNode =
+				node.kind === "file" ? { ...node, content: node.content.copy() } : { ...node, entries: new Map() };
+			copies.set(node, copy);
+			if (node.kind === "folder" && copy.kind === "folder") {
+				for (const [name, child] of node.entries) copy.entries.set(name, copyOf(child));
+			}
+			return copy as T;
+		};
+		const copyOfAny = (node: CrashNode | undefined): CrashNode | undefined => node && copyOf(node);
+		const names = new CrashNames(this.#now, copyOf(this.#root));
+		names.#identities = this.#identities;
+		names.#changes = this.#changes.map(({ slots, waits }) => ({
+			slots: slots.map(({ folder, name, before, after }) => ({
+				folder: copyOf(folder),
+				name,
+				before: copyOfAny(before),
+				after: copyOfAny(after),
+			})),
+			waits: new Set(Array.from(waits, copyOf)),
+		}));
+		return names;
 	}
 
 	/** What is at a path, or `undefined`. */
@@ -68,14 +97,7 @@ export class CrashNames {
 
 	/** The folder at a path; ENOENT or ENOTDIR if there is none. */
 	folder(path: string, syscall: string): CrashFolderNode {
-		let node: CrashNode = this.#root;
-		for (const name of partsOf(path)) {
-			const child: CrashNode | undefined = node.kind === "folder" ? node.entries.get(name) : undefined;
-			if (child === undefined) throw systemError("ENOENT", syscall, path);
-			if (child.kind !== "folder") throw systemError("ENOTDIR", syscall, path);
-			node = child;
-		}
-		return node;
+		return this.#folder(partsOf(path), syscall, path);
 	}
 
 	/** The folder above a path, which must exist, and the name in it. */
@@ -83,7 +105,7 @@ export class CrashNames {
 		const parts = partsOf(path);
 		const name = parts.pop();
 		if (name === undefined) throw systemError("EINVAL", syscall, path);
-		return { folder: this.folder(`/${parts.join("/")}`, syscall), name };
+		return { folder: this.#folder(parts, syscall, path), name };
 	}
 
 	/** Makes an empty file. */
@@ -183,6 +205,17 @@ export class CrashNames {
 		}
 	}
 
+	#folder(parts: readonly string[], syscall: string, path: string): CrashFolderNode {
+		let node: CrashFolderNode = this.#root;
+		for (const name of parts) {
+			const child = node.entries.get(name);
+			if (child === undefined) throw systemError("ENOENT", syscall, path);
+			if (child.kind !== "folder") throw systemError("ENOTDIR", syscall, path);
+			node = child;
+		}
+		return node;
+	}
+
 	#newFolder(): CrashFolderNode {
 		return { kind: "folder", identity: this.#newIdentity(), entries: new Map(), modifiedMs: this.#now() };
 	}
@@ -202,8 +235,10 @@ function meet(a: NameChange, b: NameChange): boolean {
 	return a.slots.some((one) => b.slots.some(({ folder, name }) => folder === one.folder && name === one.name));
 }
 
+/** Absolute, no name empty or with a dot in front: nothing to resolve. */
+const PLAIN = /^(?:\/[^/.][^/]*)+$/;
+
 function partsOf(path: string): string[] {
-	return resolve(path)
-		.split("/")
-		.filter((part) => part !== "");
+	const plain = PLAIN.test(path) ? path : resolve(path);
+	return plain.split("/").filter((part) => part !== "");
 }

@@ -366,6 +366,52 @@ describe("a crash disk", () => {
 		expect(await left(7)).not.toBe(await left(8));
 	});
 
+	it("is forked into one that stands as it does, and crashes as it would itself", async () => {
+		const work = async (disk: CrashDisk): Promise<DiskFile> => {
+			const file = await certainFile(disk, "/a", "old");
+			await file.write(text("x".repeat(5000)), 1);
+			await file.truncate(4000);
+			await file.writeDurable(text("D"), 2000);
+			await disk.mkdir("/f/g");
+			await disk.syncDir("/f");
+			await disk.rename("/a", "/f/b");
+			for (let number = 0; number < 20; number++) await disk.open(`/f/g/${number}`, "create");
+			await disk.syncDir("/f/g");
+			await disk.unlink("/f/g/7");
+			return file;
+		};
+		const look = async (disk: CrashDisk): Promise<string> => {
+			const names = await Promise.all(["/", "/f", "/f/g"].map((path) => disk.list(path).catch(() => [])));
+			const contents = await lookAt("/a", "/f/b")(disk);
+			return JSON.stringify([names, (await disk.stat("/f/b"))?.identity, contents]);
+		};
+		const one = crashDisk({ seed: 0 });
+		const file = await work(one);
+		const found = new Set<string>();
+		for (let seed = 0; seed < SEEDS; seed++) {
+			const itself = crashDisk({ seed });
+			await work(itself);
+			const fork = one.fork(seed);
+			expect(await look(fork)).toBe(await look(itself));
+			const left = fork.crash();
+			const outcome = await look(left);
+			expect(outcome).toBe(await look(itself.crash()));
+			found.add(outcome);
+			await left.mkdir("/only-there");
+		}
+		expect(found.size).toBeGreaterThan(20);
+		// The one that was forked is where it was, and still in use.
+		const last = crashDisk({ seed: 1 });
+		const lastFile = await work(last);
+		for (const each of [file, lastFile]) {
+			await each.write(text("later"), 0);
+			await each.sync();
+		}
+		for (const each of [one, last]) await each.syncDir("/");
+		expect(await look(one.fork(1).crash())).toBe(await look(last.fork(1).crash()));
+		expect(await contentOf(one, "/f/b")).toMatch(/^later/);
+	});
+
 	it("flips one bit where it lies", async () => {
 		const disk = crashDisk({ seed: 1 });
 		await certainFile(disk, "/a", "aa");
