@@ -9,6 +9,7 @@ import { verifyStore } from "../../src/index.ts";
 import { memoryDisk } from "../../src/testing/memory-disk.ts";
 import { type DiskChange, recordingDisk, replayChanges } from "../../src/testing/recording-disk.ts";
 import { copyOf, drive, openStore, pass, ROOT, type Surroundings, surroundings } from "../unit/log/memory-store.ts";
+import { type Cut, cutsOf } from "./cut.ts";
 import { copyModels, Life, SCOPE } from "./scenarios.ts";
 import type { StreamModel } from "./stream-model.ts";
 
@@ -19,12 +20,6 @@ interface Recorded {
 	readonly base: Disk;
 	readonly changes: readonly DiskChange[];
 	readonly known: readonly { readonly at: number; readonly models: Models }[];
-}
-
-interface Cut {
-	readonly count: number;
-	/** Bytes of the change after these that were done, if it is a write. */
-	readonly part: number;
 }
 
 async function live(life: Life, { clock }: Surroundings): Promise<void> {
@@ -69,17 +64,9 @@ function knownAt({ known }: Recorded, count: number): Map<string, StreamModel> {
 	return copyModels((known.findLast(({ at }) => at <= count) as (typeof known)[number]).models);
 }
 
-/** Every place between two changes, and two in the middle of each write. */
-function cutsOf(changes: readonly DiskChange[]): Cut[] {
-	const cuts: Cut[] = [];
-	for (let count = 0; count <= changes.length; count++) {
-		cuts.push({ count, part: 0 });
-		const next = changes[count];
-		if (next?.kind !== "write" || next.bytes.length < 2) continue;
-		cuts.push({ count, part: next.bytes.length >> 1 });
-		if (next.bytes.length > 4096) cuts.push({ count, part: 4096 });
-	}
-	return cuts;
+/** Two places in the middle of a write. */
+function partsOf(bytes: number): number[] {
+	return bytes > 4096 ? [bytes >> 1, 4096] : [bytes >> 1];
 }
 
 async function diskAt(base: Disk, changes: readonly DiskChange[], { count, part }: Cut): Promise<Disk> {
@@ -110,7 +97,7 @@ async function recover(disk: Disk, models: Models, context: string): Promise<voi
 describe.each(["sync", "os"] as const)("with durability %s", (durability) => {
 	it("a life cut anywhere goes on with all that was promised", { timeout: 400_000 }, async () => {
 		const recorded = await record(durability);
-		const cuts = cutsOf(recorded.changes);
+		const cuts = cutsOf(recorded.changes, recorded.known, partsOf);
 		expect(cuts.length).toBeGreaterThan(200);
 		for (const cut of cuts) {
 			const disk = await diskAt(recorded.base, recorded.changes, cut);
@@ -120,16 +107,16 @@ describe.each(["sync", "os"] as const)("with durability %s", (durability) => {
 
 	it("an opening after a crash, cut anywhere, is done again by the next", { timeout: 400_000 }, async () => {
 		const recorded = await record(durability);
-		const places = cutsOf(recorded.changes).filter(({ count, part }) => part === 0 && count % 20 === 19);
-		expect(places.length).toBeGreaterThan(4);
-		for (const place of places) {
-			const crashed = await diskAt(recorded.base, recorded.changes, place);
+		const { length } = recorded.changes;
+		expect(length).toBeGreaterThan(100);
+		for (let place = 19; place <= length; place += 20) {
+			const crashed = await diskAt(recorded.base, recorded.changes, { count: place, part: 0 });
 			const opening = recordingDisk(copyOf(crashed));
 			await openStore(surroundings({ disk: opening }), false);
-			for (const cut of cutsOf(opening.changes)) {
+			for (const cut of cutsOf(opening.changes, [], partsOf)) {
 				const disk = await diskAt(crashed, opening.changes, cut);
-				const context = `cut after ${place.count} changes, its opening after ${cut.count} and ${cut.part} bytes`;
-				await recover(disk, knownAt(recorded, place.count), context);
+				const context = `cut after ${place} changes, its opening after ${cut.count} and ${cut.part} bytes`;
+				await recover(disk, knownAt(recorded, place), context);
 			}
 		}
 	});

@@ -9,6 +9,7 @@ import { memoryDisk } from "../../src/testing/memory-disk.ts";
 import { type DiskChange, recordingDisk, replayChanges } from "../../src/testing/recording-disk.ts";
 import { copyOf, drive, openStore, pass, ROOT, type Surroundings, surroundings } from "../unit/log/memory-store.ts";
 import { patterned } from "../unit/log/pattern.ts";
+import { cutsOf } from "./cut.ts";
 
 const SEGMENT = 65_536;
 const SIZES = [10, 3000, 30_000, 1, 40_000, 200, 60_000, 5, 5, 20_000, 90_000, 77];
@@ -84,16 +85,6 @@ async function record(durability: "sync" | "os"): Promise<Recorded> {
 	return { base, changes: disk.changes, known };
 }
 
-/** Every place between two changes, and the middle of each write. */
-function cutsOf(changes: readonly DiskChange[]): { count: number; part: number }[] {
-	return changes.flatMap((change, count) => {
-		const whole = { count, part: 0 };
-		return change.kind === "write" && change.bytes.length > 1
-			? [whole, { count, part: change.bytes.length >> 1 }]
-			: [whole];
-	});
-}
-
 /** Opens what a cut left, tries everything once more. */
 async function recover(disk: Disk, known: Known, context: string): Promise<void> {
 	expect((await verifyStore(ROOT, { disk })).problems, context).toEqual([]);
@@ -127,7 +118,7 @@ async function recover(disk: Disk, known: Known, context: string): Promise<void>
 describe.each(["sync", "os"] as const)("with durability %s", (durability) => {
 	it("a producer's life cut anywhere goes on without anything lost or stored twice", { timeout: 400_000 }, async () => {
 		const { base, changes, known } = await record(durability);
-		const cuts = cutsOf(changes);
+		const cuts = cutsOf(changes, known);
 		expect(cuts.length).toBeGreaterThan(100);
 		expect(changes.some((change) => change.kind === "rename" && change.to.endsWith("/producers.bin"))).toBe(true);
 		for (const { count, part } of cuts) {
@@ -146,7 +137,7 @@ describe.each(["sync", "os"] as const)("with durability %s", (durability) => {
 			const opening = recordingDisk(copyOf(crashed));
 			await openStore(surroundings({ disk: opening }), false);
 			const now = (known.findLast(({ at }) => at <= count) as Recorded["known"][number]).known;
-			for (const cut of cutsOf(opening.changes)) {
+			for (const cut of cutsOf(opening.changes, [])) {
 				const disk = copyOf(crashed);
 				await replayChanges(opening.changes, disk, cut.count, cut.part);
 				await recover(disk, now, `cut after ${count} changes, its opening after ${cut.count} and ${cut.part} bytes`);

@@ -9,6 +9,7 @@ import { memoryDisk } from "../../src/testing/memory-disk.ts";
 import { type DiskChange, recordingDisk, replayChanges } from "../../src/testing/recording-disk.ts";
 import { copyOf, drive, openStore, pass, ROOT, type Surroundings, surroundings } from "../unit/log/memory-store.ts";
 import { patterned } from "../unit/log/pattern.ts";
+import { cutsOf } from "./cut.ts";
 
 const PART = 512 * 1024;
 /** What is stored one after the other: sizes of records, those in parts below zero. */
@@ -32,12 +33,11 @@ function filled(number: number, bytes: number): Uint8Array {
 	return new Uint8Array(Buffer.alloc(bytes, patterned(number, 0, 4999)));
 }
 
-function contentOf(step: number): Uint8Array {
-	return filled(step, Math.abs(STEPS[step] as number));
-}
+/** What each step stores. */
+const CONTENTS = STEPS.map((size, step) => filled(step, Math.abs(size)));
 
 async function store(stream: RecordStream, step: number): Promise<void> {
-	const value = contentOf(step);
+	const value = CONTENTS[step] as Uint8Array;
 	if ((STEPS[step] as number) > 0) {
 		await stream.append({ value });
 		return;
@@ -82,16 +82,6 @@ async function record(durability: "sync" | "os"): Promise<Recorded> {
 	return { base, changes: disk.changes, known };
 }
 
-/** Every place between two changes, and the middle of each write. */
-function cutsOf(changes: readonly DiskChange[]): { count: number; part: number }[] {
-	return changes.flatMap((change, count) => {
-		const whole = { count, part: 0 };
-		return change.kind === "write" && change.bytes.length > 1
-			? [whole, { count, part: change.bytes.length >> 1 }]
-			: [whole];
-	});
-}
-
 /** What the stream holds, step by step; fails if something else is there, or only some parts of a record. */
 async function stepsIn(stream: RecordStream, context: string): Promise<number> {
 	let steps = 0;
@@ -102,7 +92,7 @@ async function stepsIn(stream: RecordStream, context: string): Promise<number> {
 		value.push(piece);
 		if (part !== undefined && !part.last) continue;
 		expect(sequence + 1, context).toBe(ENDS[steps]);
-		expect(Buffer.concat(value).equals(contentOf(steps)), context).toBe(true);
+		expect(Buffer.concat(value).equals(CONTENTS[steps] as Uint8Array), context).toBe(true);
 		value = [];
 		steps++;
 	}
@@ -132,7 +122,7 @@ async function recover(disk: Disk, answered: number, context: string): Promise<v
 describe.each(["sync", "os"] as const)("with durability %s", (durability) => {
 	it("a record in parts is there whole or not at all, wherever its life is cut", { timeout: 120_000 }, async () => {
 		const { base, changes, known } = await record(durability);
-		const cuts = cutsOf(changes);
+		const cuts = cutsOf(changes, known);
 		expect(cuts.length).toBeGreaterThan(100);
 		expect(changes.some((change) => change.kind === "rename" && change.path.includes("/staged/"))).toBe(true);
 		for (const { count, part } of cuts) {
@@ -154,7 +144,7 @@ describe.each(["sync", "os"] as const)("with durability %s", (durability) => {
 			const opening = recordingDisk(copyOf(crashed));
 			await openStore(surroundings({ disk: opening }), false);
 			const { answered } = known.findLast(({ at }) => at <= count) as Recorded["known"][number];
-			for (const cut of cutsOf(opening.changes)) {
+			for (const cut of cutsOf(opening.changes, [])) {
 				const disk = copyOf(crashed);
 				await replayChanges(opening.changes, disk, cut.count, cut.part);
 				await recover(
