@@ -19,6 +19,8 @@ interface Edit {
 /** One way; `why` says what is wrong with it. */
 interface Break {
 	readonly why: string;
+	/** The first seed that found it when this was written, if not 1: who looks for one that does begins there. */
+	readonly seed?: number;
 	readonly disk?: DiskBreaker;
 	readonly edits?: readonly Edit[];
 }
@@ -53,12 +55,14 @@ export const breaks: Readonly<Record<string, Break>> = {
 	},
 	"torn-round": {
 		why: "a round is believed without looking whether all of it is there",
+		seed: 27,
 		edits: [
 			{ file: "log/journal/round.ts", from: " || !bodyHolds(envelope)) return undefined;", to: ") return undefined;" },
 		],
 	},
 	"write-ahead": {
 		why: "frames reach their segments before their round is durable",
+		seed: 3,
 		edits: [
 			{
 				file: "log/commit/committer.ts",
@@ -101,6 +105,7 @@ export const breaks: Readonly<Record<string, Break>> = {
 	},
 	"half-adopt": {
 		why: "an opening does not go on with a commit in parts that a crash has cut",
+		seed: 5,
 		edits: [
 			{
 				file: "log/opening/redo.ts",
@@ -111,10 +116,12 @@ export const breaks: Readonly<Record<string, Break>> = {
 	},
 	"adopt-unsynced": {
 		why: "data in parts is committed before it is durable",
+		seed: 6,
 		edits: [{ file: "log/staged/staged-data.ts", from: "if (newest !== undefined) this.#syncLater(newest);", to: "" }],
 	},
 	"show-half": {
 		why: "a second process is shown a commit in parts while it is carried out",
+		seed: 5,
 		edits: [{ file: "log/segments/shard-files.ts", from: "if ((newest.following ?? 0) === 0) break;", to: "break;" }],
 	},
 	"forget-producers": {
@@ -126,6 +133,7 @@ export const breaks: Readonly<Record<string, Break>> = {
 	},
 	"drop-triples": {
 		why: "the journal's rounds are freed before the producers files hold what they say",
+		seed: 6,
 		edits: [
 			{
 				file: "log/commit/checkpointer.ts",
@@ -136,6 +144,7 @@ export const breaks: Readonly<Record<string, Break>> = {
 	},
 	"skip-triples": {
 		why: "an opening leaves the producers files as they are",
+		seed: 4,
 		edits: [
 			{
 				file: "log/opening/redo.ts",
@@ -146,6 +155,7 @@ export const breaks: Readonly<Record<string, Break>> = {
 	},
 	"claim-early": {
 		why: "a retry is told that its append is stored while that is only accepted",
+		seed: 6,
 		edits: [
 			{
 				file: "log/shards/producer-order.ts",
@@ -156,6 +166,7 @@ export const breaks: Readonly<Record<string, Break>> = {
 	},
 	"retry-by-key": {
 		why: "a retry goes where its key goes by now, and what its producer has stored is looked up there",
+		seed: 5,
 		edits: [
 			{
 				file: "stream/records/record-stream.ts",
@@ -173,12 +184,14 @@ export const breaks: Readonly<Record<string, Break>> = {
 	},
 	"grow-unnoted": {
 		why: "new shards are used before it is durable that the stream has grown",
+		seed: 11,
 		edits: [
 			{ file: "log/shards/stream-growth.ts", from: "await record(layout);", to: "record(layout).catch(() => {});" },
 		],
 	},
 	"half-atomic": {
 		why: "the parts of an atomic append go into the rounds that have room for them, which is little",
+		seed: 21,
 		edits: [
 			{
 				file: "log/commit/round-frames.ts",
@@ -194,6 +207,7 @@ export const breaks: Readonly<Record<string, Break>> = {
 	},
 	"merge-early": {
 		why: "who reads all shards gets records of a new one before older ones of the same key",
+		seed: 11,
 		edits: [
 			{
 				file: "stream/records/growth-gates.ts",
@@ -204,6 +218,7 @@ export const breaks: Readonly<Record<string, Break>> = {
 	},
 	"atomic-past-gate": {
 		why: "an append over several shards does not wait for a commit in parts",
+		seed: 41,
 		edits: [
 			{
 				file: "log/shards/gate-order.ts",
@@ -224,10 +239,12 @@ export const breaks: Readonly<Record<string, Break>> = {
 	},
 	"young-goes": {
 		why: "retention takes what has not reached its age",
+		seed: 2,
 		edits: [{ file: "core/retention.ts", from: "ageNow - ageMs", to: "ageNow - ageMs / 4" }],
 	},
 	"step-believed": {
 		why: "data is old as soon as the wall clock says so",
+		seed: 38,
 		edits: [
 			{
 				file: "core/clock-watch.ts",

@@ -1,18 +1,28 @@
 /** Stores that were built wrong on purpose: what the simulation does not find, it does not prove. */
 import { describe, expect, it } from "vitest";
 import { breaks } from "../../scripts/simulate/breaks.ts";
-import { simulate } from "./simulate-process.ts";
+import { type Simulated, simulate } from "./simulate-process.ts";
+
+/** All of them have to be found by one of these seeds, from 1 on. */
+const SEEDS = 100;
+
+/**
+ * Runs of a store that was built wrong, up to the first that fails: all seeds, from the one before that which is known to
+ * fail, since a replay has to do without what came before; then those before these.
+ */
+async function found(name: string): Promise<Simulated> {
+	const first = Math.max(1, (breaks[name]?.seed ?? 1) - 1);
+	const from = (seed: number, seeds: number): Promise<Simulated> => {
+		const counts = ["--seed", seed, "--seeds", seeds, "--crashes", 10 * seeds].map(String);
+		return simulate(...counts, "--break", name);
+	};
+	const simulated = await from(first, SEEDS + 1 - first);
+	return simulated.exitCode === 0 && first > 1 ? await from(1, first - 1) : simulated;
+}
 
 describe("a store that was built wrong", () => {
 	it.each(Object.keys(breaks))("is found: %s", { timeout: 900_000 }, async (name) => {
-		const { exitCode, counts, what, again, stderr } = await simulate(
-			"--seeds",
-			"100",
-			"--crashes",
-			"1000",
-			"--break",
-			name,
-		);
+		const { exitCode, counts, what, again, stderr } = await found(name);
 		expect(stderr).toMatch(/^seed \d+: /);
 		expect([exitCode, counts.failures]).toEqual([1, 1]);
 		// A change whose text is no longer in the source breaks nothing, and finding that out proves nothing.
