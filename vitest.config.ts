@@ -4,6 +4,7 @@
  */
 import { readdirSync } from "node:fs";
 import { defineConfig, type ViteUserConfig } from "vitest/config";
+import { garbageFlags } from "./scripts/test/garbage-flags.ts";
 import { LongFirst } from "./scripts/test/long-first.ts";
 
 const folders = readdirSync("test").filter((name) => name !== "fixtures");
@@ -14,6 +15,7 @@ const report = process.env.STREAMBED_TEST_REPORT;
 const config: ViteUserConfig = defineConfig({
 	test: {
 		pool: "forks",
+		execArgv: [...garbageFlags],
 		maxWorkers: 2,
 		globalSetup: "scripts/test/compile-cache.ts",
 		sequence: { sequencer: LongFirst },

@@ -1,14 +1,12 @@
 /** Runs `npm run simulate` as users do, without npm. */
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { garbageFlags } from "../../scripts/test/garbage-flags.ts";
 
 const script = fileURLToPath(new URL("../../scripts/simulate.ts", import.meta.url));
 
 /** A run that has not ended by then hangs; it must not outlive its test, whose limit is longer. */
 const HANGS_MS = 800_000;
-
-/** Several run side by side, as many as there are cores: threads that collect garbage would take turns with them. */
-const NODE_FLAGS = ["--single-threaded-gc"];
 
 /** What a run said. */
 export interface Simulated {
@@ -26,7 +24,7 @@ export function simulate(...args: readonly string[]): Promise<Simulated> {
 	return new Promise((resolve, reject) => {
 		execFile(
 			process.execPath,
-			[...NODE_FLAGS, script, "--json", ...args],
+			[...garbageFlags, script, "--json", ...args],
 			{ timeout: HANGS_MS, killSignal: "SIGKILL" },
 			(error, stdout, stderr) => {
 				const failed = /^seed \d+: (.*); again: npm run simulate -- (.*)$/m.exec(stderr);
