@@ -8,29 +8,31 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 /** They compute all the time. By path below test/, the longest first. */
 const computing = [
 	"simulation/breaks.test.ts",
-	"crash/power.test.ts",
 	"simulation/crashes.test.ts",
 	"crash/faults.test.ts",
+	"crash/power.test.ts",
 	"crash/record-parts-cuts.test.ts",
-	"crash/cuts.test.ts",
 	"property/repair.test.ts",
+	"crash/cuts.test.ts",
 	"crash/producer-cuts.test.ts",
 ];
 
 /** They wait half of the time or more, or start processes that do. */
 const waiting = [
 	"contract/local.test.ts",
-	"soak/soak.test.ts",
+	"e2e/care.test.ts",
 	"unit/log/pressure.test.ts",
 	"crash/kill.test.ts",
-	"e2e/care.test.ts",
 	"e2e/cli.test.ts",
-	"e2e/beside-owner.test.ts",
+	"soak/soak.test.ts",
 	"e2e/records.test.ts",
+	"e2e/beside-owner.test.ts",
 	"contract/memory.test.ts",
-	"e2e/examples.test.ts",
 	"unit/log/repair-journal.test.ts",
+	"e2e/examples.test.ts",
+	"crash/full-disk-commands.test.ts",
 	"e2e/txn.test.ts",
+	"unit/cli/stream-ops-commands.test.ts",
 	"crash/record-kill.test.ts",
 	"e2e/append-producer.test.ts",
 	"e2e/read-only.test.ts",
