@@ -113,7 +113,8 @@ describe("backup", () => {
 			for (let round = 0; round < 3; round++) {
 				await owner.tell({ do: "truncate", stream: "log", before: Math.floor(seen / 2) });
 				const { code, err, lines } = await run(`backup copy-${round} --json`);
-				expect({ code, err }).toEqual({ code: 0, err: "" });
+				// How far it has come is told where it takes long, which is no failure.
+				expect({ code, err: err.replaceAll(/^backup {2}.* left\n/gm, "") }).toEqual({ code: 0, err: "" });
 				expect(lines()).toMatchObject([{ streams: 1, problems: [] }]);
 				expect((await run(`verify --store copy-${round} --json`)).code).toBe(0);
 				const copy = await open(`file:${join(cwd, `copy-${round}`)}`);
