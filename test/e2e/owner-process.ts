@@ -79,6 +79,10 @@ async function end(child: ChildProcess, gone: Promise<void>): Promise<void> {
 	await gone;
 }
 
+/** Appends of a flood that are under way at a time. */
+const BURST = 16;
+const BETWEEN_BURSTS_MS = 20;
+
 class Commanded {
 	readonly #folder: string;
 	#store: Store | undefined;
@@ -138,16 +142,21 @@ class Commanded {
 		return this.#stamped;
 	}
 
-	/** Appends without pause, many at a time, until told to be calm. */
+	/**
+	 * Appends many at a time, until told to be calm. Between two bursts it leaves the processor to those who look on: what
+	 * it appends meanwhile they have to read, copy and compare.
+	 */
 	async #flood(stream: string): Promise<void> {
 		const target = await this.#store?.scope("a").stream(stream).open();
 		let at = (await target?.info())?.shards[0]?.tail ?? 0;
 		const pending: Promise<unknown>[] = [];
 		for (let number = 0; !this.#calm; number++) {
-			const bytes = Uint8Array.from({ length: 1 + ((number * 7919) % 9000) }, (_, index) => floodByte(at + index));
+			const bytes = new Uint8Array(1 + ((number * 7919) % 9000));
+			for (let index = 0; index < bytes.length; index++) bytes[index] = floodByte(at + index);
 			at += bytes.length;
 			pending.push(target?.append(bytes) ?? Promise.resolve());
-			if (pending.length > 16) await pending.shift();
+			if (pending.length > BURST) await pending.shift();
+			if (number % BURST === 0) await new Promise((resolve) => setTimeout(resolve, BETWEEN_BURSTS_MS));
 		}
 		await Promise.all(pending);
 	}

@@ -179,11 +179,11 @@ class ShardVerification {
 			this.#report.read(Math.min(size, SEGMENT_HEADER_BYTES));
 			await this.#reader.readHeader(segment, this.#stream.ids, this.#shard);
 		} catch (error) {
-			if (await this.#failed(error, path, 0)) await this.#sink?.raw(segment, 0, undefined);
+			if (await this.#failed(error, path, 0)) await this.#raw(segment, 0, undefined);
 			return undefined;
 		}
-		await this.#sink?.raw(segment, 0, SEGMENT_HEADER_BYTES);
-		return await this.#frames(segment, newest);
+		await this.#raw(segment, 0, SEGMENT_HEADER_BYTES);
+		return this.#vanished ? undefined : await this.#frames(segment, newest);
 	}
 
 	async #frames(segment: Segment, newest: boolean): Promise<number | undefined> {
@@ -228,7 +228,7 @@ class ShardVerification {
 					}
 					if (!still && newest && (piece.what === "cut" || piece.what === "blank")) return undefined;
 					this.#bad(segment, piece);
-					await this.#sink?.raw(segment, piece.at, piece.end);
+					await this.#raw(segment, piece.at, piece.end);
 					if (piece.end === undefined) return undefined;
 					this.#report.read(piece.end - piece.at);
 					place.from = piece.end;
@@ -236,7 +236,7 @@ class ShardVerification {
 				}
 			}
 		} catch (error) {
-			if (await this.#failed(error, path, place.from)) await this.#sink?.raw(segment, place.from, undefined);
+			if (await this.#failed(error, path, place.from)) await this.#raw(segment, place.from, undefined);
 			return undefined;
 		}
 		return place.relative;
@@ -276,6 +276,15 @@ class ShardVerification {
 		const lost = end === undefined ? `positions from ${from} on` : `positions ${from} to ${base + next}`;
 		const wrong = badText[what];
 		this.#report.damage(path, at, `${wrong}: ${lost} cannot be read`);
+	}
+
+	/** Gives a stretch to the sink as it is. */
+	async #raw(segment: Segment, from: number, to: number | undefined): Promise<void> {
+		try {
+			await this.#sink?.raw(segment, from, to);
+		} catch (error) {
+			await this.#failed(error, segment.path, from);
+		}
 	}
 
 	/** Reports an error met at a file; `false` if the file is gone because somebody else removed it. */

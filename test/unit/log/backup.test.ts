@@ -93,6 +93,37 @@ describe("a backup", () => {
 		await expectWhole(disk);
 	});
 
+	it("beside an owner who frees a segment that is just being copied copies what is left", async () => {
+		for (const nth of [1, 2, 3, 4]) {
+			const inner = await withPlace(memoryDisk());
+			const lock = { ...memoryLocker(), process: { pid: process.pid } };
+			const store = await open(`file:${ROOT}`, { disk: inner, lock });
+			await write(store);
+			await store.checkpoint();
+			const [oldest = ""] = await segmentFiles(inner, "a/b");
+			let calls = 0;
+			const free = async (): Promise<void> => {
+				if (++calls !== nth) return;
+				await store
+					.scope("a")
+					.stream("b")
+					.truncateBefore(TOTAL - 1);
+				await store.checkpoint();
+				expect(await inner.stat(oldest)).toBe(undefined);
+			};
+			const disk = faultyDisk(inner);
+			for (const operation of ["open", "stat", "read"] as const) {
+				disk.addRule({ operation, path: new RegExp(oldest), before: free, times: Number.POSITIVE_INFINITY });
+			}
+			expect(await backup(disk), `freed before call ${nth}`).toMatchObject({ streams: 3, problems: [] });
+			expect(calls).toBeGreaterThanOrEqual(nth);
+			const copy = await openCopy(inner);
+			expect((await copy.scope("a").stream("b").info()).shards[0]).toMatchObject({ tail: TOTAL });
+			await copy.close();
+			await store.close();
+		}
+	});
+
 	it("of a store whose owner was killed holds all that was acknowledged, and leaves the original alone", async () => {
 		const disk = recordingDisk(overlayDisk(killed));
 		expect(await backup(disk)).toMatchObject({ streams: 3, problems: [] });
