@@ -12,6 +12,10 @@ const MiB = 1024 * 1024;
 /** Size of the first ring file, and of those added under load: room for an append of 8 MiB. */
 export const FIRST_FILE_BYTES: number = 4 * MiB;
 const ADDED_FILE_BYTES: number = 12 * MiB;
+/** The ring takes a tenth of what is free at most, as long as there is a file for each round. */
+const TENTH = 10;
+/** What is left for the reserve and for names where a file is added all the same. */
+const LEFT_FREE_BYTES = 2 * MiB;
 
 const MAGIC: Uint8Array = new TextEncoder().encode("SBEDJNL1");
 
@@ -143,7 +147,8 @@ export class Ring {
 
 	/**
 	 * Adds a file with room for a round of `bytes`; `false` if the bound does not allow it or the disk is full.
-	 * A round too large for any file of the usual size gets a file beyond the bound, removed when it is free again.
+	 * Where the disk is small, a round for which no file is large enough gets one of its size. A round too large for any file
+	 * of the usual size gets a file beyond the bound, removed when it is free again.
 	 */
 	grow(bytes: number): Promise<boolean> {
 		this.#growing ??= this.#grow(bytes).finally(() => {
@@ -153,11 +158,16 @@ export class Ring {
 	}
 
 	async #grow(bytes: number): Promise<boolean> {
-		const size = Math.max(ADDED_FILE_BYTES, bytes + ROUND_ALIGN);
-		const oversize = size > ADDED_FILE_BYTES && ![...this.#files.values()].some((file) => file.bytes >= size);
-		if (!oversize) {
-			if (this.bytes + size > this.#limit) return false;
-			if ((await this.#disk.freeBytes(this.#folder)) < (this.bytes + size) * 10) return false;
+		const needed = bytes + ROUND_ALIGN;
+		const fits = [...this.#files.values()].some((file) => file.bytes >= needed);
+		let size = Math.max(ADDED_FILE_BYTES, needed);
+		if (fits || needed <= ADDED_FILE_BYTES) {
+			const free = await this.#disk.freeBytes(this.#folder);
+			const spare = this.bytes + size <= this.#limit && free >= (this.bytes + size) * TENTH;
+			if (fits && !spare) return false;
+			// What the round holds has to go to segments as well.
+			if (!spare && free < needed + bytes + LEFT_FREE_BYTES) return false;
+			if (!spare) size = Math.ceil(needed / MiB) * MiB;
 		}
 		try {
 			await this.#add(size);

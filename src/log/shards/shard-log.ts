@@ -19,11 +19,9 @@ import {
 	type ShardBounds,
 	type SubmitOptions,
 } from "../../core/shard.ts";
-import { isGone } from "../../disk/system-error.ts";
 import { tripleBytes } from "../format/entry-extension.ts";
 import { FrameType, frameTimeAt, HeadReason, type ShardState } from "../format/frame.ts";
-import { locateKnown } from "../format/locate.ts";
-import { exhausted, mismatch, outOfRange, sealedError, tooLarge, truncated } from "../format/log-errors.ts";
+import { exhausted, mismatch, outOfRange, sealedError, tooLarge } from "../format/log-errors.ts";
 import { addParts, type FrameTaking } from "../journal/round-part.ts";
 import type { ShardExtent } from "../segments/retained-segments.ts";
 import { closeOldSegment, type Segment } from "../segments/segment.ts";
@@ -45,6 +43,10 @@ import { answerAgain, needPrevious } from "./producer-order.ts";
 import { ShardGate } from "./shard-gate.ts";
 import { ShardMemory } from "./shard-memory.ts";
 import type { ShardOwner } from "./shard-owner.ts";
+import { locateInShard, readShard } from "./shard-reading.ts";
+
+/** A truncation up to the tail frees the newest segment too if it has so many bytes; a small one is not worth a new file. */
+const FREED_AT_TAIL_BYTES = 1024 * 1024;
 
 /** A shard that this process writes. */
 export class ShardLog {
@@ -54,8 +56,9 @@ export class ShardLog {
 	readonly memory: ShardMemory;
 	/** Closed while staged data is adopted. */
 	readonly gate: ShardGate = new ShardGate();
+	/** Where it ends is not known: nothing can be appended. */
+	readonly damage: StreambedError | undefined;
 	readonly #host: LogHost;
-	readonly #damage: StreambedError | undefined;
 	readonly #waiters: TailWaiters;
 	#head: number;
 	#tail: number;
@@ -72,7 +75,7 @@ export class ShardLog {
 		this.#waiters = new TailWaiters(owner.name, (change) => host.waiting(change));
 		this.shard = shard;
 		this.files = files;
-		this.#damage = found.damage;
+		this.damage = found.damage;
 		this.#head = this.#acceptedHead = found.state.head;
 		this.#tail = this.#acceptedTail = Math.max(found.tail, found.state.head);
 		this.#sealed = this.#sealing = found.state.sealed;
@@ -81,6 +84,11 @@ export class ShardLog {
 		this.memory = new ShardMemory(host.tailCache, owner, shard, files, found.fileEnd);
 		const newest = files.segments.at(-1);
 		if (newest !== undefined) newest.lastTime ??= found.lastTime ?? undefined;
+	}
+
+	/** The durable head. */
+	get head(): number {
+		return this.#head;
 	}
 
 	/** Provisional tail: what is durable and what was accepted since. */
@@ -97,7 +105,7 @@ export class ShardLog {
 	bounds(): ShardBounds {
 		this.#checkReadable();
 		const bounds = { head: this.#head, tail: this.#tail, sealed: this.#sealed };
-		return this.#damage === undefined ? bounds : { ...bounds, damaged: true };
+		return this.damage === undefined ? bounds : { ...bounds, damaged: true };
 	}
 
 	// Appending
@@ -109,7 +117,7 @@ export class ShardLog {
 		if (
 			!host.takesAppends ||
 			this.owner.deleted !== undefined ||
-			this.#damage !== undefined ||
+			this.damage !== undefined ||
 			(bytes > host.limits.appendBytes && bytes > appendLimit(host.limits, options.units))
 		) {
 			const error = this.refusal() ?? tooLarge(this.owner.name, bytes, host.limits.appendBytes);
@@ -130,7 +138,7 @@ export class ShardLog {
 	}
 
 	#acceptLater(payload: Payload, bytes: number, options: SubmitOptions, completion: Completion): void {
-		const error = this.owner.deleted ?? this.#damage ?? this.#host.stopError();
+		const error = this.owner.deleted ?? this.damage ?? this.#host.stopError();
 		if (error === undefined) {
 			this.#accept(payload, bytes, options, completion);
 			return;
@@ -239,7 +247,7 @@ export class ShardLog {
 
 	/** Why nothing can be appended now, whatever it is. */
 	refusal(): StreambedError | undefined {
-		return this.owner.deleted ?? this.#host.refusal() ?? this.#damage;
+		return this.owner.deleted ?? this.#host.refusal() ?? this.damage;
 	}
 
 	// Rounds
@@ -329,40 +337,13 @@ export class ShardLog {
 	// Reading
 
 	/** See `EngineShard.read`. */
-	async read(position: number, maxBytes: number, options: ReadOptions = {}): Promise<ReadResult> {
-		for (let attempt = 0; ; attempt++) {
-			this.#checkReadable();
-			const { head, tail, sealed } = this.bounds();
-			if (position < head) throw truncated(this.owner.name, position, head);
-			if (position > tail) throw outOfRange(this.owner.name, position, tail);
-			if (position === tail) {
-				// Where the shard ends is not known: what may follow must not look like an end.
-				if (this.#damage !== undefined) throw this.#damage;
-				return { kind: sealed ? "end" : "nothing", tail };
-			}
-			const runs = this.memory.read(position, tail, maxBytes, options.borders === true);
-			if (runs !== undefined) return { kind: "data", runs };
-			try {
-				return await this.files.read(position, maxBytes, options.borders === true);
-			} catch (error) {
-				// A truncation may have removed the file meanwhile: the next turn says so.
-				if (!isGone(error)) throw error;
-				if (attempt > 0 && position >= this.#head) throw await this.#host.vanished(this, error);
-			}
-		}
+	read(position: number, maxBytes: number, options: ReadOptions = {}): Promise<ReadResult> {
+		return readShard(this.#host, this, position, maxBytes, options);
 	}
 
 	/** See `EngineShard.locate`. */
-	async locate(query: PositionQuery): Promise<number> {
-		const { head, tail } = this.bounds();
-		const known = locateKnown(this.owner.name, head, tail, query);
-		return known ?? (await this.#locateTime((query as { readonly time: number }).time, head, tail));
-	}
-
-	async #locateTime(time: number, head: number, tail: number): Promise<number> {
-		const inMemory = this.memory.locateTime(time, tail);
-		const found = inMemory ?? (await this.files.locateTime(time)) ?? this.memory.firstPosition ?? tail;
-		return Math.min(Math.max(found, head), tail);
+	locate(query: PositionQuery): Promise<number> {
+		return locateInShard(this, query);
 	}
 
 	/** See `EngineShard.changed`. */
@@ -403,6 +384,10 @@ export class ShardLog {
 		if (position > this.#tail) throw outOfRange(this.owner.name, position, this.#tail);
 		if (position > this.#acceptedHead) {
 			this.#acceptedHead = position;
+			const newest = this.files.segments.at(-1);
+			// All of it goes: what comes next begins a new one.
+			const large = this.memory.fileEnd >= FREED_AT_TAIL_BYTES;
+			if (newest !== undefined && position === this.#acceptedTail && large) newest.full = true;
 			this.#control(FrameType.head, { ...this.#rollState(), reason: HeadReason.truncation });
 		}
 		await this.accepted();
@@ -492,6 +477,6 @@ export class ShardLog {
 	}
 
 	#changeRefusal(): StreambedError | undefined {
-		return this.owner.deleted ?? this.#host.changeRefusal() ?? this.#damage;
+		return this.owner.deleted ?? this.#host.changeRefusal() ?? this.damage;
 	}
 }

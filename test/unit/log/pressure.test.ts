@@ -48,6 +48,47 @@ describe("a sync that hangs", () => {
 	});
 });
 
+describe("a small disk", () => {
+	it("takes many appends at once for whose round no journal file is large enough yet", async () => {
+		const disk = memoryDisk({ capacityBytes: 60 * 1024 * 1024 });
+		const store = await open("file:/data", { disk, lock: memoryLocker() });
+		const stream = await store.scope("s").create("a");
+		for (let turn = 0; turn < 2; turn++) {
+			const appends = Array.from({ length: 120 }, () => stream.append(new Uint8Array(100_000)));
+			const outcomes = await Promise.allSettled(appends);
+			expect(outcomes.filter(({ status }) => status === "rejected")).toEqual([]);
+		}
+		await store.close();
+	});
+});
+
+describe("a truncation up to the tail", () => {
+	it.each([
+		[2_000_000, 1],
+		[100_000, 100_000],
+	])("of %d bytes leaves at most about %d in files, so that a full disk gets room", async (bytes, least) => {
+		const disk = memoryDisk();
+		const store = await open("file:/data", { disk, lock: memoryLocker() });
+		const stream = await store.scope("s").create("a");
+		await stream.append(new Uint8Array(bytes));
+		expect(await stream.truncateBefore(bytes)).toBe(bytes);
+		await store.checkpoint();
+		const folder = "/data/streams/s/a.stream/0";
+		const segments = (await disk.list(folder)).filter(({ name }) => name.endsWith(".seg"));
+		const sizes = await Promise.all(
+			segments.map(async ({ name }) => (await disk.stat(`${folder}/${name}`))?.size ?? 0),
+		);
+		const held = sizes.reduce((sum, size) => sum + size, 0);
+		expect(held).toBeGreaterThanOrEqual(least);
+		expect(held).toBeLessThan(least + 1000);
+		expect(await stream.append(Buffer.of(1))).toMatchObject({ from: bytes });
+		await store.close();
+		const again = await open("file:/data", { disk, lock: memoryLocker() });
+		expect((await again.scope("s").stream("a").info()).shards[0]).toMatchObject({ head: bytes, tail: bytes + 1 });
+		await again.close();
+	});
+});
+
 const manyStreams = `
 import { open } from ${JSON.stringify(new URL("../../../src/index.ts", import.meta.url).href)};
 const count = Number(process.argv[2]);
