@@ -10,6 +10,7 @@ import { DESCRIPTOR, prepareReplacement } from "../../log/files/stream-folder.ts
 import { ioError } from "../../log/format/corruption.ts";
 import type { LogStore } from "../../log/log-store.ts";
 import { retainedBytes } from "../../log/segments/retained-segments.ts";
+import { untilDurable } from "../../log/shards/handed-over.ts";
 import type { ShardLog } from "../../log/shards/shard-log.ts";
 import type { StreamLog } from "../../log/shards/stream-log.ts";
 import { holdError, preparedIds } from "../../log/staged/staging.ts";
@@ -159,7 +160,7 @@ export class LocalEngine {
 		const refusal = stream.deleted ?? this.log.refusal();
 		if (refusal !== undefined) throw refusal;
 		if (stream.sealed) return;
-		await stream.growth.hold(stream, this.log.admission, async () => {
+		await stream.growth.hold(stream, this.log, async () => {
 			const shards = [...stream.shards.values()].filter(({ files }) => files.segments.length > 0);
 			await Promise.all(shards.map((shard) => shard.seal()));
 			await this.#noteSeal(address, stream);
@@ -221,7 +222,7 @@ export class LocalEngine {
 		const { clock } = this.log;
 		await stream.growth.grow(
 			stream,
-			this.log.admission,
+			this.log,
 			next.shards,
 			() => clock.now(),
 			async ({ growth }) => {
@@ -265,6 +266,13 @@ export class LocalEngine {
 	}
 
 	/** See `Engine.close`. */
+	/** Waits for all that was accepted by now; what failed has been told to who asked for it. */
+	async settled(): Promise<void> {
+		await Promise.allSettled(this.#turns.values());
+		const shards = (): ShardLog[] => [...this.log.allStreams()].flatMap((stream) => [...stream.shards.values()]);
+		await untilDurable(this.log.admission, shards).catch(() => {});
+	}
+
 	async close(): Promise<void> {
 		await Promise.allSettled(this.#turns.values());
 		await this.log.close();

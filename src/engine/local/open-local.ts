@@ -91,7 +91,8 @@ async function openShared(path: string, options: LocalOptions): Promise<Engine> 
 	mine.holders++;
 	const release = async (): Promise<void> => {
 		mine.holders--;
-		if (mine.holders > 0) return;
+		// Others go on with it: this one waits for what it has handed over.
+		if (mine.holders > 0) return await (await mine.engine).settled();
 		mine.closing = mine.engine
 			.then((engine) => engine.close())
 			.finally(() => {

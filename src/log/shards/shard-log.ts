@@ -310,7 +310,7 @@ export class ShardLog {
 	/** Frames of a round that failed: they may have reached the disk or not. Nobody may begin to wait for them any more. */
 	lose(inRound: readonly MemoryFrame[], unknown: StreambedError): void {
 		this.memory.settled(inRound);
-		for (const frame of inRound) settleFailed(frame, unknown);
+		this.#fail(inRound, unknown);
 	}
 
 	/**
@@ -323,15 +323,18 @@ export class ShardLog {
 		this.#acceptedHead = this.#head;
 		this.#sealing = this.#sealed;
 		this.owner.producers.table.takeBack();
-		return () => {
-			for (const frame of frames) settleFailed(frame, refused);
-			for (const frame of frames) this.#host.admission.release(frame.state === undefined ? frame.payloadBytes : 0);
-		};
+		return () => this.#fail(frames, refused);
 	}
 
 	/** What is in no round yet will be in none: nothing of it was stored. */
 	abandon(nothing: StreambedError): void {
-		for (const frame of this.memory.abandon()) settleFailed(frame, nothing);
+		this.#fail(this.memory.abandon(), nothing);
+	}
+
+	/** Tells those who wait for frames that they are stored nowhere, or nobody knows, and gives their room back. */
+	#fail(frames: readonly MemoryFrame[], error: StreambedError): void {
+		for (const frame of frames) settleFailed(frame, error);
+		for (const frame of frames) this.#host.admission.release(frame.state === undefined ? frame.payloadBytes : 0);
 	}
 
 	// Reading
@@ -357,10 +360,7 @@ export class ShardLog {
 
 	/** The stream is gone: nothing that waits for a round will be in one. */
 	drop(error: StreambedError): void {
-		for (const frame of this.memory.abandon()) {
-			this.#host.admission.release(frame.state === undefined ? frame.payloadBytes : 0);
-			settleFailed(frame, error);
-		}
+		this.#fail(this.memory.abandon(), error);
 		this.memory.clear();
 		this.endWaits(error);
 	}
@@ -379,19 +379,32 @@ export class ShardLog {
 
 	/** See `EngineShard.truncateBefore`. */
 	async truncateBefore(position: number): Promise<number> {
-		while (this.gate.closed) await this.gate.opened();
-		this.#checkWritable();
-		if (position > this.#tail) throw outOfRange(this.owner.name, position, this.#tail);
-		if (position > this.#acceptedHead) {
+		await this.#inOrder(() => {
+			this.#checkWritable();
+			if (position > this.#tail) throw outOfRange(this.owner.name, position, this.#tail);
+			if (position <= this.#acceptedHead) return;
 			this.#acceptedHead = position;
 			const newest = this.files.segments.at(-1);
 			// All of it goes: what comes next begins a new one.
 			const large = this.memory.fileEnd >= FREED_AT_TAIL_BYTES;
 			if (newest !== undefined && position === this.#acceptedTail && large) newest.full = true;
 			this.#control(FrameType.head, { ...this.#rollState(), reason: HeadReason.truncation });
-		}
+		});
 		await this.accepted();
 		return this.#head;
+	}
+
+	/** Makes a change in its turn, where the gate is closed: what comes later comes behind it. */
+	#inOrder(change: () => void): Promise<void> {
+		return new Promise((resolve, reject) => {
+			this.gate.enter(() => {
+				try {
+					resolve(change());
+				} catch (error) {
+					reject(error);
+				}
+			});
+		});
 	}
 
 	/** What retention has to know: bounds of what is durable, and whether more has been accepted. */
@@ -413,15 +426,15 @@ export class ShardLog {
 
 	/** See `EngineShard.seal`. */
 	async seal(): Promise<number> {
-		while (this.gate.closed) await this.gate.opened();
-		this.#checkReadable();
-		if (this.#sealed) return this.#tail;
-		this.#checkWritable();
-		if (!this.#sealing) {
+		await this.#inOrder(() => {
+			this.#checkReadable();
+			if (this.#sealed) return;
+			this.#checkWritable();
+			if (this.#sealing) return;
 			this.#sealing = true;
 			this.#control(FrameType.seal, this.#rollState());
-		}
-		await this.accepted();
+		});
+		if (!this.#sealed) await this.accepted();
 		return this.#tail;
 	}
 

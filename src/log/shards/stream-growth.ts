@@ -3,10 +3,19 @@
  * new is routed, and what was routed before is durable first: what an older shard holds below its position, and nothing
  * else, was routed by the old number.
  */
+import type { StreambedError } from "../../core/errors.ts";
 import { GrowthWaiters } from "../../core/growth-waiters.ts";
 import { grown, type StreamLayout } from "../../core/stream-layout.ts";
 import type { Admission } from "./admission.ts";
+import { untilDurable } from "./handed-over.ts";
 import type { StreamLog } from "./stream-log.ts";
+
+/** What growth needs of its store. */
+export interface GrowthHost {
+	readonly admission: Admission;
+	/** Why nothing can be changed any more: stopped. */
+	stopError(): StreambedError | undefined;
+}
 
 /** The layout of an open stream, and those who wait for it to change. */
 export class StreamGrowth {
@@ -22,12 +31,12 @@ export class StreamGrowth {
 	/** Grows; `record` makes the new layout durable. Growths of one stream come one after the other. */
 	async grow(
 		stream: StreamLog,
-		admission: Admission,
+		host: GrowthHost,
 		shards: number,
 		now: () => number,
 		record: (layout: StreamLayout) => Promise<void>,
 	): Promise<void> {
-		await this.hold(stream, admission, async () => {
+		await this.hold(stream, host, async () => {
 			const tails = Array.from(
 				{ length: this.layout.shards },
 				(_, index) => stream.shards.get(index)?.acceptedTail ?? 0,
@@ -40,13 +49,16 @@ export class StreamGrowth {
 	}
 
 	/** Does something while nothing new is routed, and once all that was routed before is durable. One thing at a time. */
-	async hold(stream: StreamLog, admission: Admission, work: () => Promise<void>): Promise<void> {
+	async hold(stream: StreamLog, host: GrowthHost, work: () => Promise<void>): Promise<void> {
 		let end = (): void => {};
 		this.growing = new Promise((resolve) => {
 			end = resolve;
 		});
 		try {
-			await settled(stream, admission);
+			// Staged data that is being adopted was routed before, too.
+			await untilDurable(host.admission, () => stream.shards.values());
+			const refusal = stream.deleted ?? host.stopError();
+			if (refusal !== undefined) throw refusal;
 			await work();
 		} finally {
 			this.growing = undefined;
@@ -62,19 +74,5 @@ export class StreamGrowth {
 	/** Ends all waits: the stream was deleted or the store closed. */
 	endWaits(error: unknown): void {
 		this.#waiters.end(error);
-	}
-}
-
-/** Waits until everything that was handed over is durable, also what waited for room. */
-async function settled(stream: StreamLog, admission: Admission): Promise<void> {
-	for (;;) {
-		if (!admission.hasRoom(0)) await new Promise<void>((resolve) => admission.wait(0, resolve));
-		const shards = [...stream.shards.values()];
-		// Staged data that is being adopted was routed before.
-		for (const { gate } of shards) if (gate.closed) await gate.opened();
-		await Promise.all(shards.map((shard) => shard.accepted()));
-		if (stream.deleted !== undefined) throw stream.deleted;
-		const still = shards.every(({ memory, gate }) => memory.lastUnsettled === undefined && !gate.closed);
-		if (admission.hasRoom(0) && still) return;
 	}
 }

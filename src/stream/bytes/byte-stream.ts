@@ -1,6 +1,6 @@
 /** What users hold of one byte stream. */
 import type { Readable, Writable } from "node:stream";
-import { abortError, checkSignal, throwIfAborted } from "../../core/abort.ts";
+import { abortable, abortError, checkSignal, throwIfAborted } from "../../core/abort.ts";
 import { fail } from "../../core/errors.ts";
 import { checkLocation, type Location } from "../../core/location.ts";
 import { describe, rejectUnknown, requireInteger } from "../../core/options.ts";
@@ -104,7 +104,8 @@ export class ByteStream {
 		let shard = access.waiting === 0 ? access.shardNow : undefined;
 		if (shard === undefined) {
 			access.waiting++;
-			shard = await access.shard().finally(() => access.waiting--);
+			const opening = abortable(access.shard(), options.signal, `append to ${this.address}`);
+			shard = await opening.finally(() => access.waiting--);
 		}
 		this.#access.context.assertOpen();
 		throwIfAborted(options.signal, `append to ${this.address}`);

@@ -1,5 +1,5 @@
 /** What users hold of one record stream. */
-import { abortError, checkSignal, throwIfAborted } from "../../core/abort.ts";
+import { abortable, abortError, checkSignal, throwIfAborted } from "../../core/abort.ts";
 import { fail } from "../../core/errors.ts";
 import { checkLocation, type Location } from "../../core/location.ts";
 import { describe, rejectUnknown, requireInteger } from "../../core/options.ts";
@@ -156,11 +156,12 @@ export class RecordStream<T = Uint8Array> {
 		options: RecordAppendOptions,
 	): Promise<RecordAppended[]> {
 		const access = this.#access;
+		const { signal } = options;
+		checkSignal(signal, "the options of append");
 		let stream: EngineStream;
 		access.waiting++;
 		try {
-			stream = await access.stream();
-			while (stream.growing !== undefined) await stream.growing;
+			stream = await abortable(untilStill(access), signal, `append to ${this.address}`);
 		} finally {
 			access.waiting--;
 		}
@@ -459,4 +460,11 @@ function unknownOutcome(signal: AbortSignal, address: string): Error {
 		hint: "Look at the stream before repeating the append, or name a producer: its retries are recognized.",
 		details: { outcome: "unknown" },
 	});
+}
+
+/** The open stream, when it does not grow. */
+async function untilStill(access: StreamAccess): Promise<EngineStream> {
+	const stream = await access.stream();
+	while (stream.growing !== undefined) await stream.growing;
+	return stream;
 }
