@@ -274,6 +274,11 @@ export class Producers<T> {
 		return answer && placesOf(answer);
 	}
 
+	/** The state of a producer, if it is known. */
+	known(id: string): Producer<T> | undefined {
+		return this.#find(id);
+	}
+
 	/** The state of a producer, which is made if it is not known. */
 	get(id: string): Producer<T> {
 		let producer = this.#find(id);

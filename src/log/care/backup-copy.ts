@@ -2,9 +2,10 @@
 import { basename, join } from "node:path/posix";
 import type { Disk, DiskFile } from "../../disk/disk.ts";
 import { checksum } from "../format/checksum.ts";
-import { FRAME_HEADER_BYTES } from "../format/frame.ts";
+import { FRAME_HEADER_BYTES, type FrameHeader } from "../format/frame.ts";
 import type { Segment } from "../segments/segment.ts";
 import type { GoodStretch } from "../segments/segment-walk.ts";
+import type { ShardProducers } from "./backup-producers.ts";
 import { type SegmentSink, SinkError } from "./verify-shard.ts";
 
 const WINDOW_BYTES = 1024 * 1024;
@@ -25,12 +26,15 @@ export class ShardCopy implements SegmentSink {
 	#path: string | undefined;
 	#source: DiskFile | undefined;
 	#target: DiskFile | undefined;
+	readonly #producers: ShardProducers | undefined;
 	/** The highest round of any frame. */
 	lastRound = 0;
 	bytes = 0;
 
-	constructor(places: ShardCopyPlaces) {
+	/** `producers` hears of what is copied. */
+	constructor(places: ShardCopyPlaces, producers?: ShardProducers) {
 		this.#places = places;
+		this.#producers = producers;
 	}
 
 	async good(segment: Segment, piece: GoodStretch): Promise<void> {
@@ -38,12 +42,25 @@ export class ShardCopy implements SegmentSink {
 		await this.#turnTo(segment);
 		await this.#write(piece.bytes, piece.fileOffset);
 		const end = piece.fileOffset + piece.bytes.length;
-		if (end === piece.end) return;
+		if (end === piece.end) {
+			for (const { at, header } of piece.frames) this.#producers?.frame(segment.base, piece.bytes, at, header);
+			return;
+		}
 		const crc = await this.#copy(end, piece.end);
-		if (crc === piece.frames[0]?.header.bodyCrc && piece.bytes.length === FRAME_HEADER_BYTES) return;
+		const [first] = piece.frames;
+		if (first !== undefined && crc === first.header.bodyCrc && piece.bytes.length === FRAME_HEADER_BYTES) {
+			return await this.#noteLarge(segment, piece.end, first.header);
+		}
 		throw new SinkError("a frame was copied wrongly", {
 			cause: new Error(`${segment.path} was read twice at byte ${piece.fileOffset} with different outcomes`),
 		});
+	}
+
+	/** A frame that is not held in memory as a whole: of its table alone. */
+	async #noteLarge({ base }: Segment, end: number, header: FrameHeader): Promise<void> {
+		const bytes = new Uint8Array(FRAME_HEADER_BYTES + header.tableBytes);
+		await (this.#source as DiskFile).read(bytes.subarray(FRAME_HEADER_BYTES), end - header.tableBytes);
+		this.#producers?.frame(base, bytes, 0, { ...header, payloadBytes: 0 });
 	}
 
 	async raw(segment: Segment, from: number, to: number | undefined): Promise<void> {

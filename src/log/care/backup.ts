@@ -17,10 +17,12 @@ import { isGone } from "../../disk/system-error.ts";
 import { DESCRIPTOR, type Descriptor, readDescriptor, removeTree, replaceFile } from "../files/stream-folder.ts";
 import { readCheckpoint } from "../format/checkpoint-file.ts";
 import { ioError } from "../format/corruption.ts";
+import { PRODUCERS_FILE } from "../format/producer-file.ts";
 import { noStore } from "../opening/opening.ts";
 import { makeJournal, readStore, STORE_FILE, type StoreIdentity } from "../opening/store-folder.ts";
 import { existingSegment } from "../segments/segment.ts";
 import { ShardCopy } from "./backup-copy.ts";
+import { ShardProducers, StreamProducersCopy } from "./backup-producers.ts";
 import { folders, idsOf, shardsOf, totalBytes } from "./verify.ts";
 import { type SegmentView, verifyJournal } from "./verify-journal.ts";
 import { type VerifyProblem, type VerifyProgress, VerifyReport } from "./verify-report.ts";
@@ -106,6 +108,15 @@ async function checkTarget(disk: Disk, root: string, goal: string): Promise<void
 	throw fail("INVALID_OPTION", `cannot back up ${root} to ${goal}, which lies inside it`, { details: { path: goal } });
 }
 
+/** A stream on its way. */
+interface StreamCopy {
+	readonly from: string;
+	readonly to: string;
+	/** `undefined` where it cannot be read, or is not there. */
+	readonly descriptor: Descriptor | undefined;
+	readonly producers: StreamProducersCopy | undefined;
+}
+
 class Backup {
 	readonly #disk: Disk;
 	readonly #root: string;
@@ -186,8 +197,13 @@ class Backup {
 			await this.#disk.mkdir(to);
 			if (text !== undefined) await replaceFile(this.#disk, join(to, DESCRIPTOR), text);
 			const descriptor = await this.#descriptor(view, from);
+			const producers = await this.#producers(view, from, to, descriptor);
 			let whole = true;
-			for (const shard of shards) whole = whole && (await this.#shard(view, { from, to, descriptor }, shard));
+			for (const shard of shards) {
+				whole = whole && (await this.#shard(view, { from, to, descriptor, producers }, shard));
+			}
+			const known = producers?.encode();
+			if (known !== undefined) await replaceFile(this.#disk, join(to, PRODUCERS_FILE), known);
 			const again = await readDescriptor(view.disk, from).catch(() => descriptor);
 			if (whole && again?.id === descriptor?.id) {
 				this.#streams++;
@@ -215,15 +231,29 @@ class Backup {
 		}
 	}
 
+	/** What is known of the stream's producers so far; a file that cannot be believed is copied as it is. */
+	async #producers(
+		{ disk }: SegmentView,
+		from: string,
+		to: string,
+		descriptor: Descriptor | undefined,
+	): Promise<StreamProducersCopy | undefined> {
+		try {
+			if (descriptor !== undefined) return await StreamProducersCopy.read(disk, from, descriptor.id);
+		} catch (error) {
+			this.#report.error(error, join(from, PRODUCERS_FILE), 0);
+		}
+		const bytes = await disk.readFile(join(from, PRODUCERS_FILE)).catch(() => undefined);
+		if (bytes !== undefined) await replaceFile(this.#disk, join(to, PRODUCERS_FILE), bytes);
+		return undefined;
+	}
+
 	/** Copies a shard; `false` if files of it vanished meanwhile, so that it has to be copied again. */
-	async #shard(
-		view: SegmentView,
-		{ from, to, descriptor }: { from: string; to: string; descriptor: Descriptor | undefined },
-		shard: number,
-	): Promise<boolean> {
+	async #shard(view: SegmentView, { from, to, descriptor, producers }: StreamCopy, shard: number): Promise<boolean> {
 		const folder = join(to, String(shard));
 		await this.#disk.mkdir(folder);
-		const copy = new ShardCopy({ from: view.disk, to: this.#disk, folder });
+		const met = producers && descriptor && new ShardProducers(descriptor.id, shard);
+		const copy = new ShardCopy({ from: view.disk, to: this.#disk, folder }, met);
 		const report = new VerifyReport((now) => this.#report.progress(now.bytes), this.#options.signal);
 		let whole = true;
 		try {
@@ -236,6 +266,7 @@ class Backup {
 			await copy.finish();
 		}
 		if (!whole) return false;
+		if (met !== undefined) producers?.add(met);
 		this.#report.add(report);
 		this.#bytes += copy.bytes;
 		this.#lastRound = Math.max(this.#lastRound, copy.lastRound);
