@@ -230,7 +230,9 @@ export class LogStore
 		const error = this.changeRefusal();
 		if (error !== undefined) throw error;
 		// Until the delete is durable the stream is there: its data has to be kept as well as ever.
-		await this.#folders.remove(stream, () => this.letGo(stream, notFound(stream.name)));
+		const removing = this.#folders.remove(stream, () => this.letGo(stream, notFound(stream.name)));
+		stream.deleting = removing.catch(() => {});
+		await removing;
 	}
 
 	/** Somebody removed the stream's folder: that is a delete. */

@@ -27,6 +27,8 @@ interface RingFile {
 	lastRound: number;
 	/** It holds rounds written without sync. */
 	unsynced: boolean;
+	/** A sync that is under way. */
+	syncing?: Promise<void> | undefined;
 }
 
 /** Where a round is to be written. */
@@ -100,10 +102,15 @@ export class Ring {
 
 	/** Syncs what was written without sync, in a ring that is not durable by itself. */
 	async sync(): Promise<void> {
-		const files = [...this.#files.values()].filter(({ unsynced }) => unsynced);
-		for (const file of files) {
+		for (const file of [...this.#files.values()]) {
+			// One that is under way may have begun before the last write, and what it covers is not durable yet.
+			while (file.syncing !== undefined) await file.syncing;
+			if (!file.unsynced) continue;
 			file.unsynced = false;
-			await file.file.sync();
+			file.syncing = file.file.sync().finally(() => {
+				file.syncing = undefined;
+			});
+			await file.syncing;
 		}
 	}
 

@@ -114,6 +114,9 @@ export class StagedWrite {
 			const about = { id, stream: formatUuid(this.#stream.id), createdAt: this.#createdAt };
 			const prepared = { ...about, preparedAt: this.#host.clock.now(), files };
 			await replaceFile(this.#host.disk, preparedPath(folder, id), encodePrepared(prepared, this.#shard.shard));
+			// What a delete did not find that has begun by now goes with the stream.
+			await this.#stream.deleting;
+			if (this.#stream.deleted !== undefined) throw this.#stream.deleted;
 			this.#state = "prepared";
 			this.#timer?.cancel();
 		}).finally(() => {
