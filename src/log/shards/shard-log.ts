@@ -355,6 +355,8 @@ export class ShardLog {
 		const error = aborted ?? this.owner.deleted ?? this.#host.closedError();
 		if (error !== undefined) return Promise.reject(error);
 		if (this.#tail > position || this.#sealed) return Promise.resolve();
+		const stopped = this.#host.stopError();
+		if (stopped !== undefined) return Promise.reject(stopped);
 		return this.#waiters.wait(position, signal);
 	}
 
