@@ -52,15 +52,17 @@ export async function openShard(host: ShardsHost, stream: StreamLog, number: num
 	if (!clean) for (const index of files.orphans) await disk.unlink(index);
 	const found = await files.openTail(clean);
 	await stream.producers.load(disk, stream.path, stream.id);
+	if (found.damage === undefined) {
+		await retention.free(files);
+		await retention.study(stream, files);
+	}
 	const sealed = found.state.sealed || (stream.sealed && files.segments.length === 0);
 	const shard = new ShardLog(host, stream, number, files, { ...found, state: { ...found.state, sealed } });
-	if (found.damage === undefined) {
-		await retention.sweep(shard);
-		// Before anybody appends, so that what comes is not in one segment with what is old.
-		await retention.examine(shard);
-	}
 	await staging.load(stream, shard);
 	stream.shards.set(number, shard);
+	// Before anybody appends, so that what comes is not in one segment with what is old. It may accept a frame: nothing can
+	// fail any more by which another would be opened beside this one.
+	retention.check(shard);
 	return shard;
 }
 

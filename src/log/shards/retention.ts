@@ -109,23 +109,29 @@ export class Retention {
 		if (moved !== undefined) shard.retain(moved.head, reasons[moved.reason]);
 	}
 
-	/** Looks at a shard whose files may hold what is not known yet: after opening it, or after a change of the rules. */
+	/** Looks at a shard whose files may hold what is not known yet, as after a change of the rules. Returns how many were read. */
 	async examine(shard: ShardLog): Promise<number> {
-		const { retention, confirmedMs } = shard.owner as StreamLog;
-		if (!hasRules(retention)) return 0;
-		let reads = await this.learn(retention, shard.files, confirmedMs);
-		if (shard.owner.kind === "records") reads += await learnSizes(shard.files);
+		const reads = await this.study(shard.owner as StreamLog, shard.files);
 		this.check(shard);
 		return reads;
 	}
 
-	/**
-	 * Removes segments that lie wholly below the head that stands in the newest one, after something of the shard was
-	 * written; then looks whether more has to go.
-	 */
+	/** Finds out what {@link Retention.check} has to know of a shard's files. Returns how many were read. */
+	async study({ kind, retention, confirmedMs }: StreamLog, files: ShardFiles): Promise<number> {
+		if (!hasRules(retention)) return 0;
+		const reads = await this.learn(retention, files, confirmedMs);
+		return kind === "records" ? reads + (await learnSizes(files)) : reads;
+	}
+
+	/** Removes what may go, after something of the shard was written; then looks whether more has to. */
 	async sweep(shard: ShardLog): Promise<void> {
+		await this.free(shard.files);
+		this.check(shard);
+	}
+
+	/** Removes segments that lie wholly below the head that stands in the newest one. */
+	async free({ segments, folder }: ShardFiles): Promise<void> {
 		const { disk, files, reader } = this.#host;
-		const { segments, folder } = shard.files;
 		const head = segments.at(-1)?.head ?? 0;
 		while (segments.length > 1 && segments[1]?.created === true && segments[1].base <= head) {
 			const segment = segments.shift() as Segment;
@@ -138,7 +144,6 @@ export class Retention {
 			this.#freedSegments++;
 			this.#freedBytes += bytes;
 		}
-		this.check(shard);
 	}
 
 	/** Looks no more; waits for the look that is under way. */
