@@ -204,15 +204,17 @@ export class ShardFiles {
 
 	/** Position of the first append at or after `time`, or `undefined` if all in the files are older. */
 	async locateTime(time: number): Promise<number | undefined> {
+		// Retention may take from them meanwhile.
+		const segments = [...this.segments];
 		let low = 0;
-		let high = this.segments.length - 1;
+		let high = segments.length - 1;
 		while (low < high) {
 			const middle = (low + high + 1) >> 1;
-			const index = await this.prepare(this.segments[middle] as Segment);
-			if ((index.entries[0]?.time ?? 0) < time) low = middle;
+			const told = await this.#beginFrom(segments, middle, high);
+			if (told !== undefined && told.time < time) low = told.index;
 			else high = middle - 1;
 		}
-		for (const segment of this.segments.slice(low)) {
+		for (const segment of segments.slice(low)) {
 			const index = await this.prepare(segment);
 			for (let block = index.blockBefore(time); block < index.entries.length; block++) {
 				const lease = await this.reader.block(segment, block);
@@ -220,6 +222,22 @@ export class ShardFiles {
 				const found = lease.block.frames.find(({ header }) => isData(header) && header.time >= time);
 				if (found !== undefined) return segment.base + found.header.relative;
 			}
+		}
+		return undefined;
+	}
+
+	/**
+	 * The first segment from `low` up to `high` that tells its first time; one that waits to be written does not, nor does one
+	 * in which no frame can be found.
+	 */
+	async #beginFrom(
+		segments: readonly Segment[],
+		low: number,
+		high: number,
+	): Promise<{ readonly index: number; readonly time: number } | undefined> {
+		for (let index = low; index <= high; index++) {
+			const [first] = (await this.prepare(segments[index] as Segment)).entries;
+			if (first !== undefined) return { index, time: first.time };
 		}
 		return undefined;
 	}

@@ -346,7 +346,7 @@ export class ShardLog {
 
 	/** See `EngineShard.locate`. */
 	locate(query: PositionQuery): Promise<number> {
-		return locateInShard(this, query);
+		return locateInShard(this.#host, this, query);
 	}
 
 	/** See `EngineShard.changed`. */

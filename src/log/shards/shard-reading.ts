@@ -39,13 +39,25 @@ export async function readShard(
 }
 
 /** See `EngineShard.locate`. */
-export async function locateInShard(shard: ShardLog, query: PositionQuery): Promise<number> {
-	const { head, tail } = shard.bounds();
-	const known = locateKnown(shard.owner.name, head, tail, query);
-	if (known !== undefined) return known;
-	const { time } = query as { readonly time: number };
-	const { memory, files } = shard;
+export async function locateInShard(host: LogHost, shard: ShardLog, query: PositionQuery): Promise<number> {
+	for (let attempt = 0; ; attempt++) {
+		const { head, tail } = shard.bounds();
+		const known = locateKnown(shard.owner.name, head, tail, query);
+		if (known !== undefined) return known;
+		try {
+			return Math.min(Math.max(await locateTime(shard, (query as { readonly time: number }).time, tail), head), tail);
+		} catch (error) {
+			// A truncation may have removed a file meanwhile: what is left is looked through anew.
+			if (!isGone(error)) throw error;
+			if (attempt > 0 && shard.head === head) throw await host.vanished(shard, error);
+		}
+	}
+}
+
+async function locateTime({ memory, files }: ShardLog, time: number, tail: number): Promise<number> {
 	const inMemory = memory.locateTime(time, tail);
-	const found = inMemory ?? (await files.locateTime(time)) ?? memory.firstPosition ?? tail;
-	return Math.min(Math.max(found, head), tail);
+	if (inMemory !== undefined) return inMemory;
+	// All in memory is of that time or later; once the files have been searched it may be there no longer.
+	const below = memory.firstPosition ?? tail;
+	return Math.min((await files.locateTime(time)) ?? below, below);
 }
