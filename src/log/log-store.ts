@@ -196,9 +196,9 @@ export class LogStore
 		return this.#streams.values();
 	}
 
-	/** Tells whether a stream is open. */
+	/** Tells whether a stream is open, with all of its shards that have something. */
 	isOpen(id: string): boolean {
-		return this.#streams.has(id);
+		return this.#streams.get(id)?.opened === true;
 	}
 
 	/** Closes a stream again that nobody has a handle to, if nothing of it is under way. */

@@ -31,15 +31,15 @@ export interface ShardsHost extends LogHost {
 
 /** Opens the shards that have something, once. */
 export async function openShards(host: ShardsHost, stream: StreamLog): Promise<void> {
-	if (stream.kind === "bytes") {
-		await host.shard(stream, 0);
-		return;
+	if (stream.kind === "bytes") await host.shard(stream, 0);
+	else {
+		stream.opening ??= openAll(host, stream).catch((error: unknown) => {
+			stream.opening = undefined;
+			throw error;
+		});
+		await stream.opening;
 	}
-	stream.opening ??= openAll(host, stream).catch((error: unknown) => {
-		stream.opening = undefined;
-		throw error;
-	});
-	await stream.opening;
+	stream.opened = true;
 }
 
 /** Opens one shard: finds out its bounds. @throws NOT_FOUND, CORRUPT */

@@ -5,7 +5,7 @@
  */
 import { join } from "node:path/posix";
 import { addressOfFolder, type StreamAddress } from "../../core/names.ts";
-import { parseUuid } from "../../core/random.ts";
+import { formatUuid, parseUuid } from "../../core/random.ts";
 import { shardFolders } from "../../log/files/shard-folders.ts";
 import { walkFolders } from "../../log/files/stream-folder.ts";
 import { STAGED_FOLDER } from "../../log/format/staged-files.ts";
@@ -32,6 +32,8 @@ export class IdleStreams {
 	/** When a folder's stream has to be looked at again, on the monotonic clock. */
 	#due = new Map<string, number>();
 	#seen = new Map<string, number>();
+	/** Ids of streams by folder, of which nothing is left of writes in parts but what is prepared. */
+	readonly #swept = new Map<string, string>();
 	#walk: AsyncGenerator<string> | undefined;
 	#nextWalkMs = Number.NEGATIVE_INFINITY;
 
@@ -70,6 +72,7 @@ export class IdleStreams {
 		this.#walk = undefined;
 		this.#due = this.#seen;
 		this.#seen = new Map();
+		for (const folder of this.#swept.keys()) if (!this.#due.has(folder)) this.#swept.delete(folder);
 		this.#nextWalkMs = now + PAUSE_MS;
 	}
 
@@ -79,10 +82,12 @@ export class IdleStreams {
 		const stored = address && (await this.#catalog.find(address));
 		if (stored === undefined) return Number.POSITIVE_INFINITY;
 		if (this.#log.isOpen(stored.id)) return now + PAUSE_MS;
-		// What a dead process left of writes in parts goes when a shard is opened.
-		if (await this.#hasStaged(stored)) {
-			opened.push(await this.#retain(stored.address));
-			return now + AGAIN_MS;
+		// What a dead process left of writes in parts goes when a shard is opened; what is prepared stays.
+		if (this.#swept.get(folder) !== stored.id && (await this.#hasStaged(stored))) {
+			const stream = await this.#retain(stored.address);
+			opened.push(stream);
+			this.#swept.set(folder, formatUuid(stream.id));
+			return now + PAUSE_MS;
 		}
 		// Opening or updating it looks at its retention as well.
 		if (!hasRules(stored.retention)) return Number.POSITIVE_INFINITY;

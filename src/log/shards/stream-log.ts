@@ -48,6 +48,8 @@ export class StreamLog implements ShardOwner {
 	sealed: boolean;
 	/** Its shards that have something are being opened, or have been. */
 	opening: Promise<void> | undefined;
+	/** All of them are open. Without that it may be known all the same: its opening has failed, or its delete was refused. */
+	opened = false;
 	/** Settles when it is decided whether it is deleted, if that has been asked for. */
 	deleting: Promise<void> | undefined;
 	/** Set once it is deleted: what everybody is told from then on. */

@@ -6,10 +6,11 @@ import { describe, expect, it } from "vitest";
 import { type ByteStream, open } from "../../../src/index.ts";
 import { viewOf } from "../../../src/log/format/checksum.ts";
 import { decodeState, FrameType, frameBytes, HeadReason, readFrameHeader } from "../../../src/log/format/frame.ts";
+import { faultyDisk } from "../../../src/testing/faulty-disk.ts";
 import { ManualClock } from "../../../src/testing/manual-clock.ts";
 import { memoryDisk } from "../../../src/testing/memory-disk.ts";
 import { memoryLocker } from "../../../src/testing/memory-locker.ts";
-import { drive, openStore, pass, ROOT, type Surroundings, surroundings } from "./memory-store.ts";
+import { codeOf, drive, openStore, pass, ROOT, type Surroundings, surroundings } from "./memory-store.ts";
 import { patterned } from "./pattern.ts";
 
 const HOUR = 3_600_000;
@@ -148,6 +149,63 @@ describe("a walk over streams that nobody has open", () => {
 		expect(again.stats().retention.freedSegments).toBe(count / 2);
 		expect(again.stats().streams).toBe(0);
 		await drive(around.clock, again.close());
+	});
+});
+
+describe("a stream that nobody has opened", () => {
+	const AGE_MS = 10 * 60_000;
+
+	/** A store just opened, and in it the stream "a" with data that goes by its age; with a prepared write too where asked for. */
+	async function left(prepared: boolean) {
+		const disk = faultyDisk(memoryDisk());
+		const around = surroundings({ disk });
+		const { clock } = around;
+		const { store, stream } = await make(around, { ageMs: AGE_MS });
+		await drive(clock, stream.append(patterned(0, 0, 1000)));
+		if (prepared) {
+			const write = stream.writer().multipart();
+			await drive(clock, write.write(patterned(0, 0, 1000)));
+			await drive(clock, write.prepare());
+		}
+		await drive(clock, store.close());
+		const again = await openStore(around, false);
+		return { disk, clock, store: again, scope: again.scope("s") };
+	}
+
+	it.each([false, true])("expires in time, with a prepared write in it: %s", async (prepared) => {
+		const { clock, store, scope } = await left(prepared);
+		await pass(clock, AGE_MS + 30_000);
+		const { streams, retention } = store.stats();
+		expect([streams, retention.freedSegments]).toEqual([0, 1]);
+		expect(await drive(clock, scope.stream("a").transactions())).toHaveLength(prepared ? 1 : 0);
+		await drive(clock, store.close());
+	});
+
+	it("expires in time when its delete was refused", async () => {
+		const { clock, store, scope } = await left(true);
+		expect(await codeOf(drive(clock, scope.delete("a")))).toBe("STREAMBED_TXN_STATE");
+		await pass(clock, AGE_MS + 30_000);
+		expect(store.stats().retention.freedSegments).toBe(1);
+		await drive(clock, store.close());
+	});
+
+	it("expires in time when its opening has failed", async () => {
+		const { disk, clock, store, scope } = await left(false);
+		disk.addRule({ operation: "list", path: /a\.stream\/0$/, code: "EIO" });
+		expect(await codeOf(drive(clock, scope.stream("a").open()))).toBe("STREAMBED_IO");
+		await pass(clock, AGE_MS + 30_000);
+		expect(store.stats().retention.freedSegments).toBe(1);
+		await drive(clock, store.close());
+	});
+
+	it("expires an hour later when it could not be opened for that", async () => {
+		const { disk, clock, store } = await left(false);
+		disk.addRule({ operation: "readFile", path: /producers/, code: "EIO" });
+		await pass(clock, AGE_MS + 30_000);
+		expect(store.stats().retention.freedSegments).toBe(0);
+		await pass(clock, HOUR);
+		expect(store.stats().retention.freedSegments).toBe(1);
+		await drive(clock, store.close());
 	});
 });
 
