@@ -474,8 +474,10 @@ export class ShardLog {
 	/** Segments at the tail have been adopted: their data is visible from now on. Nothing else may be in memory. */
 	adopted(segments: readonly Segment[], time: number, tail: number): void {
 		this.memory.clear();
-		// One without units stood at the same base, and was replaced.
-		this.files.segments = [...this.files.segments.filter(({ base }) => base < this.#tail), ...segments];
+		const known = this.files.segments;
+		// One without units stood at the same base, and was replaced. In place: a sweep may be on its way through the list.
+		while ((known.at(-1)?.base ?? -1) >= this.#tail) known.pop();
+		for (const segment of segments) known.push(segment);
 		this.#tail = this.#acceptedTail = tail;
 		this.#time = this.#lastTime = time;
 		this.#waiters.wake(tail, this.#sealed);

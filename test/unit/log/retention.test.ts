@@ -119,6 +119,36 @@ describe("retention", () => {
 	});
 });
 
+it("segments that go while a write in parts is adopted are counted once", async () => {
+	const disk = faultyDisk(memoryDisk());
+	const around = surroundings({ disk });
+	const { clock } = around;
+	const { store, stream } = await make(around, {});
+	for (let at = 0; at < 600_000; at += 60_000) await drive(clock, stream.append(patterned(0, at, 60_000)));
+	await drive(clock, store.checkpoint());
+	const goes = (await disk.list(folder)).map(({ name }) => name).filter((name) => name.endsWith(".seg"));
+	// The last one holds the new head.
+	goes.sort().pop();
+	const sizes = await Promise.all(goes.map(async (name) => (await disk.stat(join(folder, name)))?.size ?? 0));
+	const write = stream.writer().multipart();
+	for (let piece = 0; piece < 3; piece++) await drive(clock, write.write(patterned(0, 0, 1_000_000)));
+	let goOn = (): void => {};
+	const held = new Promise<void>((resolve) => {
+		goOn = resolve;
+	});
+	disk.addRule({ operation: "unlink", path: /\.seg$/, before: () => held });
+	await drive(clock, stream.truncateBefore(550_000));
+	await pass(clock, 300);
+	const commit = write.commit();
+	await pass(clock, 2000);
+	goOn();
+	await drive(clock, commit);
+	await pass(clock, 2000);
+	const { freedSegments, freedBytes } = store.stats().retention;
+	expect([freedSegments, freedBytes]).toEqual([9, sizes.reduce((sum, size) => sum + size)]);
+	await drive(clock, store.close());
+});
+
 describe("a walk over streams that nobody has open", () => {
 	it("reads little at a time, and of those that are not due only once", { timeout: 60_000 }, async () => {
 		const count = 500;
