@@ -473,7 +473,7 @@ export class ShardLog {
 
 	/** Segments at the tail have been adopted: their data is visible from now on. Nothing else may be in memory. */
 	adopted(segments: readonly Segment[], time: number, tail: number): void {
-		this.memory.clear();
+		this.memory.restart(segments.at(-1)?.bytes ?? 0);
 		const known = this.files.segments;
 		// One without units stood at the same base, and was replaced. In place: a sweep may be on its way through the list.
 		while ((known.at(-1)?.base ?? -1) >= this.#tail) known.pop();

@@ -270,6 +270,12 @@ export class ShardMemory implements ChunkHolder {
 		this.chunks.length = 0;
 	}
 
+	/** Lets go of everything; the newest segment is another one by now, which ends there. */
+	restart(fileEnd: number): void {
+		this.clear();
+		this.#fileEnd = fileEnd;
+	}
+
 	#close(): void {
 		const frame = this.#open;
 		if (frame === undefined) return;

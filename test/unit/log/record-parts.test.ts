@@ -1,8 +1,10 @@
-/** Records in parts beside a growth, on a disk that hangs while a commit is carried out. */
+/** Records in parts beside a growth, on a disk that hangs while a commit is carried out; and how large a shard is behind one. */
+import { join } from "node:path/posix";
 import { expect, it } from "vitest";
 import { faultyDisk } from "../../../src/testing/faulty-disk.ts";
 import { memoryDisk } from "../../../src/testing/memory-disk.ts";
-import { drive, openStore, ROOT, surroundings } from "./memory-store.ts";
+import { drive, openStore, pass, ROOT, surroundings } from "./memory-store.ts";
+import { patterned } from "./pattern.ts";
 
 it("a growth waits for a commit that is being carried out, and counts its parts among what was routed before", async () => {
 	const disk = faultyDisk(memoryDisk());
@@ -37,4 +39,22 @@ it("a growth waits for a commit that is being carried out, and counts its parts 
 	};
 	await drive(around.clock, work());
 	await drive(around.clock, store.close());
+});
+
+it("behind a record in parts a shard is as large as its files", async () => {
+	const around = surroundings();
+	const { clock, disk } = around;
+	const store = await openStore(around);
+	const stream = await drive(clock, store.scope("s").create("r", { kind: "records" }));
+	for (let count = 0; count < 5; count++) await drive(clock, stream.append({ value: patterned(0, 0, 1_000_000) }));
+	const parts = stream.multipart();
+	for (let piece = 0; piece < 3; piece++) await drive(clock, parts.write(patterned(0, 0, 500_000)));
+	await drive(clock, parts.commit());
+	await pass(clock, 2000);
+	const folder = join(ROOT, "streams/s/r.stream/0");
+	const segments = (await disk.list(folder)).filter(({ name }) => name.endsWith(".seg"));
+	const sizes = await Promise.all(segments.map(async ({ name }) => (await disk.stat(join(folder, name)))?.size ?? 0));
+	const { shards } = await drive(clock, stream.info());
+	await drive(clock, store.close());
+	expect(shards[0]?.bytes).toBe(sizes.reduce((sum, size) => sum + size));
 });
