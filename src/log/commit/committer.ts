@@ -182,6 +182,8 @@ export class Committer {
 			await round.written?.catch((error) => {
 				if (!(error instanceof NotPlaced)) throw error;
 				round.written = undefined;
+				// A checkpoint that waits for this round is perhaps what makes room for the whole of it.
+				this.#callMoments();
 			});
 			if (round.written === undefined) return;
 		} catch (error) {

@@ -10,6 +10,7 @@ import { codeOf, copyOf, drive, openStore, pass, ROOT, type Surroundings, surrou
 import { firstWrong, patterned } from "./pattern.ts";
 
 const LARGE = 100_000;
+const MiB = 1024 * 1024;
 const limits = { directBytes: 50_000 };
 const SEGMENT = `${ROOT}/streams/s/a.stream/0/00000000000000000000.seg`;
 
@@ -180,6 +181,28 @@ describe("a large payload", () => {
 		await drive(around.clock, stream.append(patterned(0, 10 + LARGE, LARGE)));
 		await closeSound({ store, around });
 		expect((await tailOf(disk)).tail).toBe(10 + 2 * LARGE);
+	});
+
+	it("goes through the journal where that has room for it only after the checkpoint that waits for its round", async () => {
+		const disk = faultyDisk(memoryDisk());
+		const around = surroundings({ disk, limits: { journalBytes: 16 * MiB } });
+		const { clock } = around;
+		const store = await openStore(around);
+		const stream = await drive(clock, store.scope("s").create("a"));
+		// Until neither file of the ring has room for the payload.
+		for (let count = 0; count < 42; count++) await drive(clock, stream.append(new Uint8Array(MiB / 4)));
+		await pass(clock, 7000);
+		await drive(clock, stream.append(new Uint8Array(1000)));
+		await pass(clock, 500);
+		const { checkpoints } = store.stats();
+		const { promise: held, resolve: goOn } = Promise.withResolvers<void>();
+		disk.addRule({ operation: "write", path: /\.seg/, code: "ENOSPC", before: () => held });
+		const append = stream.append(new Uint8Array(8 * MiB));
+		await pass(clock, 6000);
+		expect(store.stats().checkpoints).toBe(checkpoints);
+		goOn();
+		await drive(clock, append);
+		await closeSound({ store, around });
 	});
 
 	it("goes through the journal with the names of all streams of its round, so that the next opening looks for none", async () => {
