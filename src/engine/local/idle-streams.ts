@@ -135,7 +135,7 @@ export class IdleStreams {
 
 	/** Waits until what had to go is gone, then closes what was opened for it. */
 	async #settle(opened: readonly StreamLog[]): Promise<void> {
-		await this.#log.committer.idle();
+		await this.#log.committer.settled();
 		if (!(await this.#log.writeBehind.flush())) return;
 		for (const stream of opened) this.#log.closeIdle(stream);
 	}

@@ -260,7 +260,7 @@ export class LocalEngine {
 	/** See `Engine.checkpoint`. */
 	async checkpoint(address?: StreamAddress): Promise<void> {
 		if (address !== undefined) await this.#stored(address);
-		await this.log.committer.idle();
+		await this.log.committer.settled();
 		if (await this.log.checkpointer.cover()) return;
 		throw this.log.refusal() ?? fail("DISK_FULL", "the checkpoint has to wait for free space");
 	}

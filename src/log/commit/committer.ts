@@ -129,7 +129,18 @@ export class Committer {
 		else this.#moments.push(moment);
 	}
 
-	/** Resolves once nothing waits for a round any more. */
+	/**
+	 * Resolves once all frames that wait for a round now are durable, or refused, and those who waited for them have had
+	 * their turn. For what comes meanwhile it does not wait.
+	 */
+	async settled(): Promise<void> {
+		if (!this.#running || this.#stopped) return;
+		const shards = new Set([...this.#shards, ...(this.#round?.taken ?? []).map(({ shard }) => shard)]);
+		await Promise.allSettled([...shards].map((shard) => shard.accepted()));
+		await new Promise((resolve) => setImmediate(resolve));
+	}
+
+	/** Resolves once nothing waits for a round any more: for a store that takes nothing new. */
 	idle(): Promise<void> {
 		if (!this.#running || this.#stopped) return Promise.resolve();
 		return new Promise((resolve) => this.#idle.push(resolve));
