@@ -6,6 +6,7 @@ import type { StreamAddress } from "../../core/names.ts";
 import type { StreamKind } from "../../core/stream-config.ts";
 import type { StreamLayout } from "../../core/stream-layout.ts";
 import { shardFolders } from "../../log/files/shard-folders.ts";
+import { ioError } from "../../log/format/corruption.ts";
 import type { FollowedStream, ReadStore } from "../../log/read-mode/read-store.ts";
 import { retainedBytes } from "../../log/segments/retained-segments.ts";
 import type { EngineStream, ShardAppend, ShardBounds, ShardInfo, StreamInfo, TogetherCompletion } from "../contract.ts";
@@ -140,6 +141,8 @@ export class ReadStream implements EngineStream {
 
 	async #run<T>(work: () => Promise<T>): Promise<T> {
 		if (this.#stream.gone !== undefined) throw this.#stream.gone;
-		return await this.#host.store.run(work);
+		return await this.#host.store.run(work).catch((error: unknown) => {
+			throw ioError(error, `reading ${this.#stream.name}`);
+		});
 	}
 }

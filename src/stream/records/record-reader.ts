@@ -281,22 +281,27 @@ export class RecordReader<T = Uint8Array> implements AsyncDisposable, AsyncItera
 
 	/** New shards are read from their beginning, as soon as it is their turn. */
 	#watchGrowth(stream: EngineStream, known: number): void {
+		const { signal } = this.#ended;
+		let next = known;
 		const added = async (): Promise<void> => {
-			await stream.grown(known, this.#ended.signal);
+			await stream.grown(known, signal);
 			const bounds = await stream.bounds();
-			for (let index = known; index < bounds.length; index++) {
-				const { sealed, tail } = bounds[index] as ShardBounds;
-				const end = this.#range.to === undefined ? Number.POSITIVE_INFINITY : await this.#endOfNew(stream, index);
-				const cursor = new ShardCursor(index, 0, end, tail);
+			for (; next < bounds.length; next++) {
+				const { sealed, tail } = bounds[next] as ShardBounds;
+				const end = this.#range.to === undefined ? Number.POSITIVE_INFINITY : await this.#endOfNew(stream, next);
+				const cursor = new ShardCursor(next, 0, end, tail);
 				cursor.ended = end <= 0 || (sealed && tail === 0);
-				this.#cursors[index] = cursor;
+				this.#cursors[next] = cursor;
 				this.#admit(cursor);
 			}
-			this.#notify();
-			this.#watchGrowth(stream, bounds.length);
+			this.#watchGrowth(stream, next);
 		};
-		// What is wrong with the stream is told by its shards.
-		added().catch(() => {});
+		added()
+			.catch((error: unknown) => {
+				// Who goes on behind the failure hears of the other shards as well.
+				if (!signal.aborted) this.#failures.push({ error, goOn: () => this.#watchGrowth(stream, next) });
+			})
+			.finally(() => this.#notify());
 	}
 
 	/** Of shards that came later a cut says where they end; everything else was resolved when they were not there. */

@@ -36,6 +36,7 @@ function behind(stream: EngineStream, seen: { tail: number }): EngineStream {
 			return stream.layout;
 		},
 		bounds: async () => (await stream.bounds()).map((each, index) => (index === 0 ? clip(each) : each)),
+		grown: (shards, signal) => stream.grown(shards, signal),
 		shard: (index) => (index === 0 ? first(stream.shard(index)) : stream.shard(index)),
 	} as EngineStream;
 }
