@@ -57,8 +57,15 @@ class ReadEngine implements Engine {
 
 	async openStream(address: StreamAddress): Promise<EngineStream> {
 		return await this.#store.run(async () => {
-			const stored = await this.#find(address);
-			return new ReadStream(this.#host, stored);
+			for (let before: FollowedStream | undefined; ; ) {
+				const stored = await this.#find(address);
+				const known = this.#store.known(this.#pathOf(stored));
+				// It may have come while an older description was being read: that is told by a second one.
+				if (known === undefined || known === before || known.id === stored.id) {
+					return new ReadStream(this.#host, stored);
+				}
+				before = known;
+			}
 		});
 	}
 
@@ -112,6 +119,10 @@ class ReadEngine implements Engine {
 
 	#streamOf({ address, id, origins, folder }: StoredStream): FollowedStream {
 		const ids = [id, ...origins].map((one) => parseUuid(one)).filter((one) => one !== undefined);
-		return this.#store.stream({ name: formatAddress(address), id, ids, path: join(this.#catalog.streams, folder) });
+		return this.#store.stream({ name: formatAddress(address), id, ids, path: this.#pathOf({ folder }) });
+	}
+
+	#pathOf({ folder }: Pick<StoredStream, "folder">): string {
+		return join(this.#catalog.streams, folder);
 	}
 }

@@ -68,7 +68,12 @@ export class ReadStore {
 		return this.#streams.size;
 	}
 
-	/** The stream in a folder; another one that stood there before is gone. */
+	/** What is known to stand in a folder. */
+	known(path: string): FollowedStream | undefined {
+		return this.#streams.get(path);
+	}
+
+	/** The stream in a folder, by a description that is not older than what is known: another one that stood there is gone. */
 	stream(description: Pick<FollowedStream, "name" | "id" | "ids" | "path">): FollowedStream {
 		this.assertOpen();
 		const known = this.#streams.get(description.path);
