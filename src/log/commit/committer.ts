@@ -207,13 +207,16 @@ export class Committer {
 		this.#tell(round);
 	}
 
-	/** Takes the next round once not too much waits for write-behind; refuses what waits if the disk is full. */
+	/** Takes the next round once not too much waits for write-behind; refuses what has a payload if the disk is full. */
 	async #takeSlowly(): Promise<Round | undefined> {
 		const full = await this.#host.backlogRoom();
 		if (this.#stopped) return undefined;
 		if (full === undefined) return this.#round ?? this.#take();
-		this.#refuse([...this.#shards], this.#actions.splice(0), full);
-		return undefined;
+		const tell = this.#takeBack([...this.#shards].filter(hasPayload), full);
+		// Before anybody is told, who may append again.
+		const round = this.#take();
+		tell();
+		return round;
 	}
 
 	/** Finds a place in the ring for a round, and begins to write it; refuses it if there can be none for now. */
@@ -223,10 +226,7 @@ export class Committer {
 			if (this.#begin(round)) return true;
 			const full = await this.#host.makeRoom(round.bytes);
 			if (this.#stopped || full === undefined) continue;
-			this.#round = undefined;
-			// With what waits for a later round: appends of several shards may be one.
-			const shards = new Set([...round.taken.map(({ shard }) => shard), ...this.#shards]);
-			this.#refuse([...shards], round.actions, full);
+			this.#refuse(round, full);
 			return false;
 		}
 	}
@@ -304,13 +304,25 @@ export class Committer {
 		if (round !== undefined) this.#begin(round);
 	}
 
-	/** Nothing of this was written anywhere, and nothing will be. */
-	#refuse(shards: readonly ShardLog[], actions: readonly Action[], error: StreambedError): void {
+	/** There is no place for a round. What has no payload goes on without the rest; where nothing has one, all of it is refused. */
+	#refuse(round: Round, error: StreambedError): void {
+		// With what waits for a later round: appends of several shards may be one.
+		const shards = [...new Set([...round.taken.map(({ shard }) => shard), ...this.#shards])];
+		const all = round.payload === 0;
+		const refused = all ? shards : shards.filter(hasPayload);
+		this.#round = all ? undefined : withoutShards(round, new Set(refused));
+		this.#takeBack(refused, error)();
+		if (all) for (const action of round.actions) action.fail(error);
+	}
+
+	/** Nothing of these was written anywhere, and nothing will be. What is returned tells those who wait. */
+	#takeBack(shards: readonly ShardLog[], error: StreambedError): () => void {
 		for (const shard of shards) this.#shards.delete(shard);
 		// All of them before anybody is told: what hangs together over shards is taken back together.
 		const tell = shards.map((shard) => shard.takeBack(error));
-		for (const each of tell) each();
-		for (const action of actions) action.fail(error);
+		return () => {
+			for (const each of tell) each();
+		};
 	}
 
 	/** Makes a round of what waits. */
@@ -320,7 +332,7 @@ export class Committer {
 		const { taken, parts: frames, large, payload } = round;
 		const actions = this.#actions.splice(0);
 		if (frames.length === 0 && actions.length === 0) return undefined;
-		this.#round = { taken, frames, large, actions, payload, bytes: 0, began: 0, written: undefined };
+		this.#round = { taken, frames, large, actions, payload, ...unwritten };
 		return this.#round;
 	}
 
@@ -377,6 +389,24 @@ export class Committer {
 	#callMoments(): void {
 		for (const moment of this.#moments.splice(0)) moment();
 	}
+}
+
+/** A round that has no place yet. */
+const unwritten = { bytes: 0, began: 0, written: undefined };
+
+/** Tells whether anything of the shard that is not durable is more than a change of its head, or its seal. */
+function hasPayload({ memory }: ShardLog): boolean {
+	return memory.hasPayload;
+}
+
+/** What is left of a round that has no place yet without these shards, all that have a payload among them. */
+function withoutShards(round: Round, shards: ReadonlySet<ShardLog>): Round | undefined {
+	const taken = round.taken.filter(({ shard }) => !shards.has(shard));
+	const sources = new Set(taken.flatMap(({ frames }) => frames.map(({ chunk }) => chunk.bytes)));
+	const frames = round.frames.filter(({ source }) => sources.has(source));
+	const { actions } = round;
+	if (frames.length === 0 && actions.length === 0) return undefined;
+	return { taken, frames, large: [], actions, payload: 0, ...unwritten };
 }
 
 /** A large payload could not be brought to its place, and nothing else has happened. */

@@ -112,6 +112,12 @@ export class ShardMemory implements ChunkHolder {
 		return this.lastUnsettled !== undefined || !this.unwritten().next().done;
 	}
 
+	/** Tells whether any frame that is not durable yet holds data. */
+	get hasPayload(): boolean {
+		const isData = ({ state }: MemoryFrame): boolean => state === undefined;
+		return this.#open !== undefined || this.#ready.some(isData) || this.#inRound.some(isData);
+	}
+
 	/** Tells whether frames wait for a round. */
 	get waiting(): boolean {
 		return this.#open !== undefined || this.#ready.length > 0;
