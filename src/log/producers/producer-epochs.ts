@@ -1,5 +1,5 @@
 /** Taking an epoch: a producer's new life begins, and appends of older ones are refused (docs/commit-protocol.md §8). */
-import type { StreambedError } from "../../core/errors.ts";
+import { StreambedError } from "../../core/errors.ts";
 import type { TakenEpoch } from "../../core/producers.ts";
 import { formatUuid } from "../../core/random.ts";
 import { readU64, viewOf, writeU64 } from "../format/checksum.ts";
@@ -35,7 +35,7 @@ export async function takeEpoch(host: EpochHost, stream: StreamLog, id: string):
 			host.producerFiles.note(stream);
 			if (!table.take(id, epoch)) return;
 			// From here on older epochs are fenced; what they had accepted before is still on its way.
-			settled = Promise.all([...stream.shards.values()].map((shard) => shard.accepted()));
+			settled = Promise.all([...stream.shards.values()].map((shard) => shard.accepted().catch(unlessRefused)));
 			settled.catch(() => {});
 		};
 		const body = encodeEpoch(id, epoch, stream.folder);
@@ -46,6 +46,11 @@ export async function takeEpoch(host: EpochHost, stream: StreamLog, id: string):
 		if (stream.deleted !== undefined) throw stream.deleted;
 		return { epoch, last: table.get(id).window.last };
 	}
+}
+
+/** What found no space was not stored, and nothing of it is to be told; of what else has failed that is not known. */
+function unlessRefused(error: unknown): void {
+	if (!StreambedError.is(error, "STREAMBED_DISK_FULL")) throw error;
 }
 
 /** An epoch that a round holds. */

@@ -220,6 +220,28 @@ describe("taking an epoch", () => {
 		await drive(around.clock, Promise.all(appends));
 		await drive(around.clock, store.close());
 	});
+
+	it("does not fail for an append that was accepted before and finds no space", async () => {
+		const faulty = faultyDisk(memoryDisk());
+		let free = 100_000_000;
+		const { around, store, stream } = await start({ disk: { ...faulty, freeBytes: async () => free } });
+		const { promise, resolve } = Promise.withResolvers<void>();
+		faulty.addRule({ operation: "writeDurable", path: /\.jnl$/, before: () => promise });
+		const taking = stream.producer("p");
+		await pass(around.clock, 5);
+		const append = codeOf(stream.append(new Uint8Array(1000), { producer: triple(1) }));
+		free = 0;
+		await pass(around.clock, 1500);
+		resolve();
+		expect(await drive(around.clock, append)).toBe("STREAMBED_DISK_FULL");
+		const { epoch, last } = await drive(around.clock, taking);
+		expect({ epoch, last }).toMatchObject({ epoch: 1, last: { epoch: 0, sequence: 0 } });
+		free = 100_000_000;
+		await pass(around.clock, 3000);
+		const retry = codeOf(stream.append(new Uint8Array(1000), { producer: triple(1) }));
+		expect(await drive(around.clock, retry)).toBe("STREAMBED_FENCED");
+		await drive(around.clock, store.close());
+	});
 });
 
 describe("a second process", () => {
