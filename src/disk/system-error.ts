@@ -13,6 +13,7 @@ const meanings: Readonly<Record<string, readonly [errno: number, text: string]>>
 	ENOSPC: [-28, "no space left on device"],
 	EROFS: [-30, "read-only file system"],
 	ENOTEMPTY: [-39, "directory not empty"],
+	EDQUOT: [-122, "disk quota exceeded"],
 };
 
 /** Makes an error shaped like those of `node:fs`: `code`, `errno`, `syscall`, `path`. */
@@ -24,6 +25,12 @@ export function systemError(code: string, syscall: string, path: string): NodeJS
 /** Tells whether an error carries one of these codes of the operating system. */
 export function hasCode(error: unknown, ...codes: readonly string[]): boolean {
 	return error instanceof Error && codes.includes((error as NodeJS.ErrnoException).code ?? "");
+}
+
+/** Tells whether an error says that there is no space: on the disk, or within somebody's quota. */
+export function isFull(error: unknown): boolean {
+	const code = (error as { code?: unknown } | null)?.code;
+	return code === "ENOSPC" || code === "EDQUOT";
 }
 
 /** Tells whether an error says that a file is not there (any more). */

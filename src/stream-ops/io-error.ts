@@ -1,13 +1,13 @@
 /** Errors of the operating system, in Streambed's words. */
 import { fail, StreambedError } from "../core/errors.ts";
-import { hasCode } from "../disk/system-error.ts";
+import { hasCode, isFull } from "../disk/system-error.ts";
 
 /** Turns an error of the operating system into ours; ours pass unchanged. */
 export function ioError(error: unknown, what: string): StreambedError {
 	if (StreambedError.is(error)) return error;
 	const words = error instanceof Error ? error.message : String(error);
 	const message = `${what} failed: ${words}`;
-	if (hasCode(error, "ENOSPC", "EDQUOT")) return fail("DISK_FULL", message, { cause: error });
+	if (isFull(error)) return fail("DISK_FULL", message, { cause: error });
 	if (hasCode(error, "EACCES", "EPERM", "EROFS")) return fail("READ_ONLY", message, { cause: error });
 	if (hasCode(error, "ENOENT")) return fail("NOT_FOUND", message, { cause: error });
 	return fail("IO", message, { cause: error });

@@ -9,7 +9,7 @@ import { join } from "node:path/posix";
 import type { Clock, Timer } from "../../core/clock.ts";
 import { fail, type StreambedError } from "../../core/errors.ts";
 import type { Disk } from "../../disk/disk.ts";
-import { hasCode } from "../../disk/system-error.ts";
+import { isFull } from "../../disk/system-error.ts";
 import type { WriteBehind } from "./write-behind.ts";
 
 /** Size of the reserve file. */
@@ -165,7 +165,7 @@ async function makeReserve(disk: Disk, root: string): Promise<boolean> {
 		return true;
 	} catch (error) {
 		await disk.unlink(temporary).catch(() => {});
-		if (hasCode(error, "ENOSPC", "EDQUOT")) return false;
+		if (isFull(error)) return false;
 		throw error;
 	}
 }

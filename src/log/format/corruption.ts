@@ -1,5 +1,6 @@
 /** Errors of stored bytes, worded in one place. */
 import { fail, type StreambedError } from "../../core/errors.ts";
+import { isFull } from "../../disk/system-error.ts";
 
 /** What is wrong where. */
 export interface Damage {
@@ -47,7 +48,7 @@ export function ioError(error: unknown, what: string): StreambedError {
 	if (error instanceof Error && "streambedError" in error) return error as StreambedError;
 	const code = (error as { code?: unknown } | null)?.code;
 	const words = error instanceof Error ? error.message : String(error);
-	if (code === "ENOSPC" || code === "EDQUOT") {
+	if (isFull(error)) {
 		return fail("DISK_FULL", `${what} failed: no space is left (${words})`, { cause: error });
 	}
 	if (code === "EACCES" || code === "EPERM" || code === "EROFS") {

@@ -4,6 +4,7 @@
  */
 import { join } from "node:path/posix";
 import type { Disk, DiskFile } from "../../disk/disk.ts";
+import { isFull } from "../../disk/system-error.ts";
 import { checksum, readU64, viewOf, writeU64 } from "../format/checksum.ts";
 import { startsWith } from "../format/segment-header.ts";
 import { ROUND_ALIGN } from "./round.ts";
@@ -180,7 +181,7 @@ export class Ring {
 			await this.#add(size);
 			return true;
 		} catch (error) {
-			if ((error as { code?: unknown }).code === "ENOSPC") return false;
+			if (isFull(error)) return false;
 			throw error;
 		}
 	}

@@ -246,6 +246,18 @@ describe("a full disk", () => {
 		await drive(around.clock, again.store.close());
 	});
 
+	it.each(["ENOSPC", "EDQUOT"])(
+		"or quota (%s) does not keep a journal that cannot grow from going on",
+		async (code) => {
+			const { disk, around, store, stream } = await start();
+			disk.addRule({ operation: "write", path: /ring-.*tmp$/, code, times: Number.POSITIVE_INFINITY });
+			for (let from = 100_000; from < 10_000_000; from += 250_000) {
+				await drive(around.clock, stream.append(patterned(0, from, 250_000)));
+			}
+			await drive(around.clock, store.close());
+		},
+	);
+
 	it("leaves an append that the journal has no room for refused, not waiting", async () => {
 		const { disk, around, store, stream } = await start();
 		disk.addRule({ operation: "write", path: /ring-.*tmp$/, code: "ENOSPC", times: Number.POSITIVE_INFINITY });
