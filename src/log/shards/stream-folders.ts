@@ -56,11 +56,14 @@ export class StreamFolders {
 		const { disk } = this.#host;
 		const fresh = join(this.#streams, freshFolder(id));
 		const path = join(this.#streams, folder);
-		await disk.mkdir(fresh);
-		await replaceFile(disk, join(fresh, DESCRIPTOR), descriptor);
-		await disk.syncDir(this.#streams);
-		await this.#inTurn(() => this.#makeFolders(dirname(path)));
-		const { carriedOut } = await this.#host.act(EnvelopeKind.create, id, folder).catch(async (error) => {
+		const commit = async () => {
+			await disk.mkdir(fresh);
+			await replaceFile(disk, join(fresh, DESCRIPTOR), descriptor);
+			await disk.syncDir(this.#streams);
+			await this.#inTurn(() => this.#makeFolders(dirname(path)));
+			return await this.#host.act(EnvelopeKind.create, id, folder);
+		};
+		const { carriedOut } = await commit().catch(async (error) => {
 			if (!this.#host.stopped) await removeTree(disk, fresh).catch(() => {});
 			throw error;
 		});

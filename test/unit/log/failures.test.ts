@@ -1,9 +1,10 @@
 /** What a store does when its disk fails: stop or refuse, tell what became of each append, go on reading, recover. */
+import { join } from "node:path/posix";
 import { describe, expect, it } from "vitest";
 import type { ByteStream, StreambedError } from "../../../src/index.ts";
 import { type FaultyDisk, faultyDisk } from "../../../src/testing/faulty-disk.ts";
 import { memoryDisk } from "../../../src/testing/memory-disk.ts";
-import { codeOf, drive, openStore, pass, type Surroundings, surroundings } from "./memory-store.ts";
+import { codeOf, drive, openStore, pass, ROOT, type Surroundings, surroundings } from "./memory-store.ts";
 import { firstWrong, patterned } from "./pattern.ts";
 
 async function readAll(stream: ByteStream): Promise<Uint8Array> {
@@ -257,6 +258,15 @@ describe("a full disk", () => {
 			await drive(around.clock, store.close());
 		},
 	);
+
+	it("leaves no folder of a stream that is not made", async () => {
+		const { disk, around, store } = await start();
+		disk.addRule({ operation: "open", path: /\.new-.*\.tmp$/, code: "ENOSPC" });
+		expect(await codeOf(drive(around.clock, store.scope("s").create("b")))).toBe("STREAMBED_DISK_FULL");
+		expect((await disk.list(join(ROOT, "streams"))).map((each) => each.name)).toEqual(["s"]);
+		await drive(around.clock, store.scope("s").create("b"));
+		await drive(around.clock, store.close());
+	});
 
 	it("leaves an append that the journal has no room for refused, not waiting", async () => {
 		const { disk, around, store, stream } = await start();
