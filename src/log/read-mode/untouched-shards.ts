@@ -43,7 +43,10 @@ export class UntouchedShards implements Polled {
 	async #lookNow(): Promise<TouchedShards> {
 		// First the descriptor: it says sealed only when all that hold something have their files.
 		const { sealed } = await this.#store.assertThere(this.#stream);
-		return { folders: new Set(await shardFolders(this.#store.disk, this.#stream.path)), sealed };
+		const folders = await shardFolders(this.#store.disk, this.#stream.path);
+		// It may have been deleted in between.
+		if (folders.length === 0) await this.#store.assertThere(this.#stream);
+		return { folders: new Set(folders), sealed };
 	}
 
 	/** Somebody waits for the shard: it is asked to look once it has a folder, or never will. */

@@ -50,6 +50,17 @@ describe("opening a store for reading", () => {
 		expect(await allOf(again)).toBe(TOTAL + 4);
 	});
 
+	it("never shows a stream that is just being deleted as an empty one", async () => {
+		const left = await leftBy("closed", write);
+		const disk = faultyDisk(left.disk);
+		const store = await reader({ disk, locker: left.locker });
+		const path = join(ROOT, "streams", "a", "b.stream");
+		// Behind the look at its description.
+		const before = (): Promise<void> => left.disk.rename(path, join(ROOT, "gone"));
+		disk.addRule({ operation: "list", path: /b\.stream$/, before });
+		expect((await errorOf(store.scope("a").stream("b").info())).code).toBe("STREAMBED_NOT_FOUND");
+	});
+
 	it("waits for an owner that is just redoing the journal, whatever the clock says", async () => {
 		const clock = new ManualClock();
 		const left = await leftBy("killed", write, { clock });
