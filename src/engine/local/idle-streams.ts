@@ -36,6 +36,8 @@ export class IdleStreams {
 	readonly #swept = new Map<string, string>();
 	#walk: AsyncGenerator<string> | undefined;
 	#nextWalkMs = Number.NEGATIVE_INFINITY;
+	/** Opened for its sake, and not closed again yet. */
+	readonly #opened: StreamLog[] = [];
 
 	constructor(log: LogStore, catalog: Catalog, retain: (address: StreamAddress) => Promise<StreamLog>) {
 		this.#log = log;
@@ -46,9 +48,12 @@ export class IdleStreams {
 	/** Goes on with the walk for a bounded amount of work. */
 	async look(): Promise<void> {
 		const now = this.#log.clock.monotonic();
-		if (this.#walk === undefined && now < this.#nextWalkMs) return;
+		if (this.#walk !== undefined || now >= this.#nextWalkMs) await this.#walkOn(now);
+		if (this.#opened.length > 0) await this.#settle();
+	}
+
+	async #walkOn(now: number): Promise<void> {
 		this.#walk ??= walkFolders(this.#log.disk, this.#catalog.streams);
-		const opened: StreamLog[] = [];
 		let streams = STREAMS_PER_LOOK;
 		for (let folders = FOLDERS_PER_LOOK; folders > 0 && streams > 0; folders--) {
 			const { done, value: folder } = await this.#walk.next();
@@ -61,10 +66,9 @@ export class IdleStreams {
 			if (due > now) continue;
 			streams--;
 			// A stream that cannot be read is looked at again as any other.
-			const next = await this.#lookAt(folder, now, opened).catch(() => now + AGAIN_MS);
+			const next = await this.#lookAt(folder, now).catch(() => now + AGAIN_MS);
 			this.#seen.set(folder, Math.min(next, now + AGAIN_MS));
 		}
-		if (opened.length > 0) await this.#settle(opened);
 	}
 
 	/** Only folders that are still there are remembered. */
@@ -77,7 +81,7 @@ export class IdleStreams {
 	}
 
 	/** Looks at one stream; returns when to do so again. */
-	async #lookAt(folder: string, now: number, opened: StreamLog[]): Promise<number> {
+	async #lookAt(folder: string, now: number): Promise<number> {
 		const address = addressOfFolder(folder);
 		const stored = address && (await this.#catalog.find(address));
 		if (stored === undefined) return Number.POSITIVE_INFINITY;
@@ -85,7 +89,7 @@ export class IdleStreams {
 		// What a dead process left of writes in parts goes when a shard is opened; what is prepared stays.
 		if (this.#swept.get(folder) !== stored.id && (await this.#hasStaged(stored))) {
 			const stream = await this.#retain(stored.address);
-			opened.push(stream);
+			this.#opened.push(stream);
 			this.#swept.set(folder, formatUuid(stream.id));
 			return now + PAUSE_MS;
 		}
@@ -96,7 +100,7 @@ export class IdleStreams {
 			if (number >= stored.shards) continue;
 			const wait = await this.#waitOf(stored, number);
 			if (wait <= 0) {
-				opened.push(await this.#retain(stored.address));
+				this.#opened.push(await this.#retain(stored.address));
 				return now + PAUSE_MS;
 			}
 			next = Math.min(next, now + wait);
@@ -130,13 +134,16 @@ export class IdleStreams {
 		const { ageMs } = stored.retention;
 		if (ageMs === undefined || tail === state.head) return Number.POSITIVE_INFINITY;
 		const oldest = files.segments.find((segment) => segment.lastTime !== undefined)?.lastTime;
-		return Math.max(1, (oldest ?? 0) + ageMs + 1 - this.#log.clock.now());
+		const wait = (oldest ?? 0) + ageMs + 1 - this.#log.clock.now();
+		// What is older and stays does so for its size, until somebody appends; unless ages are suspended.
+		return wait > 0 || retention.stats().clockStepped ? Math.max(1, wait) : Number.POSITIVE_INFINITY;
 	}
 
 	/** Waits until what had to go is gone, then closes what was opened for it. */
-	async #settle(opened: readonly StreamLog[]): Promise<void> {
+	async #settle(): Promise<void> {
 		await this.#log.committer.settled();
+		// On a full disk later.
 		if (!(await this.#log.writeBehind.flush())) return;
-		for (const stream of opened) this.#log.closeIdle(stream);
+		for (const stream of this.#opened.splice(0)) this.#log.closeIdle(stream);
 	}
 }

@@ -46,16 +46,20 @@ export class RoundFrames implements FrameTaking {
 		return this.#taken;
 	}
 
-	/** Takes from these shards what fits; those that have nothing left are removed from the set. */
+	/** Takes from these shards what fits; those that have nothing left are removed from the set, the others come last in it. */
 	take(shards: Set<ShardLog>): void {
+		const full: ShardLog[] = [];
 		for (const shard of shards) {
 			if (this.#budget <= 0) break;
 			const before = this.parts.length;
 			const frames = shard.takeFrames(this, this.#budget);
 			if (frames.length > 0) this.#taken.push({ shard, frames });
 			this.#note(shard, frames, before);
-			if (!shard.memory.waiting) shards.delete(shard);
+			if (shard.memory.waiting) full.push(shard);
+			else shards.delete(shard);
 		}
+		// Others have their turn first next time.
+		for (const shard of full) if (shards.delete(shard)) shards.add(shard);
 		for (let next = this.#needy.pop(); next !== undefined; next = this.#needy.pop()) this.#takeNeeded(...next, shards);
 	}
 

@@ -173,6 +173,8 @@ export class ShardMemory implements ChunkHolder {
 		const first = frames[0];
 		if (first === undefined) return [];
 		const { chunk, at } = first;
+		// Its stream is gone, and all that was in memory with it.
+		if (!this.chunks.includes(chunk)) return frames;
 		for (const later of this.chunks.splice(this.chunks.indexOf(chunk) + 1)) this.#cache.remove(later, this);
 		chunk.starts.length = frameFrom(chunk, at);
 		chunk.positions.length = chunk.starts.length;

@@ -207,7 +207,10 @@ export class StagedWrite {
 	#arm(): void {
 		const { clock } = this.#host;
 		const left = this.#usedMs + this.#leaseMs - clock.monotonic();
-		this.#timer = clock.setTimer(Math.max(1, left), () => this.#lookAtLease(), { keepAlive: false });
+		// What is under way may take longer than the lease, which begins anew with its end.
+		this.#timer = clock.setTimer(left > 0 ? left : Math.max(1, this.#leaseMs), () => this.#lookAtLease(), {
+			keepAlive: false,
+		});
 	}
 
 	#lookAtLease(): void {
