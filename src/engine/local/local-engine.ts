@@ -70,7 +70,7 @@ export class LocalEngine {
 			}
 			const id = newUuid(this.#random);
 			const folder = streamFolder(address);
-			const createdAt = this.log.clock.now();
+			const createdAt = Math.floor(this.log.clock.now());
 			const stored = { ...config, address, folder, id, createdAt, origins: [], growth: [], sealed: false };
 			await this.log.createStream(folder, id, encodeDescriptor(stored, this.log.identity.id));
 			return await this.#open(address, opener);
@@ -224,7 +224,7 @@ export class LocalEngine {
 			stream,
 			this.log,
 			next.shards,
-			() => clock.now(),
+			() => Math.floor(clock.now()),
 			async ({ growth }) => {
 				const putInPlace = await this.#prepare({ ...next, growth });
 				await putInPlace().catch((error) => {
