@@ -265,7 +265,6 @@ export class LocalEngine {
 		throw this.log.refusal() ?? fail("DISK_FULL", "the checkpoint has to wait for free space");
 	}
 
-	/** See `Engine.close`. */
 	/** Waits for all that was accepted by now; what failed has been told to who asked for it. */
 	async settled(): Promise<void> {
 		await Promise.allSettled(this.#turns.values());
@@ -273,6 +272,7 @@ export class LocalEngine {
 		await untilDurable(this.log.admission, shards).catch(() => {});
 	}
 
+	/** See `Engine.close`. */
 	async close(): Promise<void> {
 		await Promise.allSettled(this.#turns.values());
 		await this.log.close();

@@ -5,6 +5,7 @@ import { formatAddress, type StreamAddress } from "../../core/names.ts";
 import { parseUuid } from "../../core/random.ts";
 import { nodeDisk } from "../../disk/node-disk.ts";
 import { sqliteLocker } from "../../disk/sqlite-lock.ts";
+import { ioError } from "../../log/format/corruption.ts";
 import { type FollowedStream, ReadStore } from "../../log/read-mode/read-store.ts";
 import { makeReadable, type ReadableStore } from "../../log/read-opening.ts";
 import type { Engine, EngineStats, EngineStream, ListQuery, StreamInfo, StreamSummary } from "../contract.ts";
@@ -56,7 +57,7 @@ class ReadEngine implements Engine {
 	}
 
 	async openStream(address: StreamAddress): Promise<EngineStream> {
-		return await this.#store.run(async () => {
+		const opening = this.#store.run(async () => {
 			for (let before: FollowedStream | undefined; ; ) {
 				const stored = await this.#find(address);
 				const known = this.#store.known(this.#pathOf(stored));
@@ -67,10 +68,12 @@ class ReadEngine implements Engine {
 				before = known;
 			}
 		});
+		return await opening.catch((error) => Promise.reject(ioError(error, formatAddress(address))));
 	}
 
 	async listStreams(query: ListQuery): Promise<readonly StreamSummary[]> {
-		return await this.#store.run(() => this.#catalog.list(query));
+		const listing = this.#store.run(() => this.#catalog.list(query));
+		return await listing.catch((error) => Promise.reject(ioError(error, "the list of streams")));
 	}
 
 	async createStream(address: StreamAddress): Promise<EngineStream> {

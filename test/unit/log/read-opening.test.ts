@@ -50,6 +50,16 @@ describe("opening a store for reading", () => {
 		expect(await allOf(again)).toBe(TOTAL + 4);
 	});
 
+	it("tells what the disk refuses as IO", async () => {
+		const left = await leftBy("closed", write);
+		const disk = faultyDisk(left.disk);
+		const store = await reader({ disk, locker: left.locker });
+		disk.addRule({ operation: "readFile", path: /b\.stream\/stream\.json$/, code: "EIO" });
+		expect((await errorOf(store.scope("a").stream("b").open())).code).toBe("STREAMBED_IO");
+		disk.addRule({ operation: "list", path: /streams$/, code: "EIO" });
+		expect((await errorOf(Array.fromAsync([0], () => store.list()))).code).toBe("STREAMBED_IO");
+	});
+
 	it("never shows a stream that is just being deleted as an empty one", async () => {
 		const left = await leftBy("closed", write);
 		const disk = faultyDisk(left.disk);
