@@ -51,7 +51,8 @@ describe.concurrent("a soak", { timeout: 120_000 }, () => {
 		expect(stderr).toBe("");
 		const { ok, counts, trends, seconds } = JSON.parse(stdout);
 		expect({ exitCode, ok }, stdout).toEqual({ exitCode: 0, ok: true });
-		expect(seconds).toBeGreaterThanOrEqual(20);
+		// Timers may be some milliseconds early.
+		expect(seconds).toBeGreaterThan(19);
 		const done = [
 			"create",
 			"delete",
