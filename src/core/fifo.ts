@@ -29,7 +29,7 @@ export class Fifo<T> {
 	}
 
 	/** Takes all, in order. */
-	clear(): T[] {
+	takeAll(): T[] {
 		const all = this.#items.slice(this.#first) as T[];
 		this.#items = [];
 		this.#first = 0;

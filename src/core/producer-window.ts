@@ -100,13 +100,6 @@ export class ProducerWindow {
 		return undefined;
 	}
 
-	/** Adds the newest answer, and forgets the oldest ones beyond `limit`. */
-	add(epoch: number, sequence: number, { from, to, shard, others }: Answer, limit: number): void {
-		this.#extend(epoch, sequence, 1, limit);
-		this.#put(from, to, shard);
-		if (others !== undefined) this.#addOthers(others);
-	}
-
 	/** Adds a place to the last answer, if that is to this append and has none in the same shard. */
 	join(epoch: number, sequence: number, { shard, from, to }: ShardPlace): void {
 		const { last } = this;
@@ -121,8 +114,8 @@ export class ProducerWindow {
 	}
 
 	/**
-	 * Adds answers to appends that follow one another, in sequence and in place, from `from` on; their lengths are the
-	 * `count` numbers from `at` on. One that has further places is alone.
+	 * Adds answers to appends that follow one another, in sequence and in place, from `from` on, and forgets the oldest ones
+	 * beyond `limit`; their lengths are the `count` numbers from `at` on. One that has further places is alone.
 	 */
 	addRun(
 		epoch: number,

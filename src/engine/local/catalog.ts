@@ -58,7 +58,7 @@ export class Catalog {
 
 	async #holdsShards(path: string): Promise<boolean> {
 		for (const shard of await shardFolders(this.#disk, path).catch(() => [])) {
-			// A crash may leave folders without files where a stream was just deleted.
+			// Folders without files may be left where somebody has removed a stream.
 			if (await holdsFiles(this.#disk, join(path, String(shard))).catch(() => false)) return true;
 		}
 		return false;

@@ -65,8 +65,9 @@ export class StreamProducersCopy {
 	/** The file for the copy; `undefined` where there is no producer. */
 	encode(): Uint8Array | undefined {
 		const copied = new Producers<unknown>(this.#streamId);
+		const tails = new Map(this.#shards.map(({ shard, tail }) => [shard, tail]));
 		for (const id of new Set([this.#file, ...this.#shards.map(({ table }) => table)].flatMap(idsOf))) {
-			for (const { epoch, sequence, place } of this.#stored(id)) {
+			for (const { epoch, sequence, place } of this.#stored(id, tails)) {
 				copied.redo(id, epoch, sequence, place, [place.to - place.from]);
 			}
 			const taken = this.#file.known(id)?.durableEpoch ?? -1;
@@ -75,9 +76,8 @@ export class StreamProducersCopy {
 		return copied.size === 0 ? undefined : encodeProducers(parseUuid(this.#streamId) as Uint8Array, copied);
 	}
 
-	/** Appends of a producer, in their order. */
-	#stored(id: string): Stored[] {
-		const tails = new Map(this.#shards.map(({ shard, tail }) => [shard, tail]));
+	/** Appends of a producer, in their order; `tails` tells how far shards are copied. */
+	#stored(id: string, tails: ReadonlyMap<number, number>): Stored[] {
 		const reaches = ({ shard, to }: ShardPlace): boolean => Number.isNaN(to) || to <= (tails.get(shard) ?? 0);
 		const ofFile = storedBy(this.#file.known(id)).filter(({ place }) => reaches(place));
 		const ofFrames = this.#shards.flatMap(({ table }) => storedBy(table.known(id)));

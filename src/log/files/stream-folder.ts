@@ -157,8 +157,8 @@ export async function removeEmpty(
 }
 
 /**
- * Tells whether something stands at a stream's place. Folders with no file in them are not something and are removed: a
- * shard's folders are made anew when a delete comes in between, and a crash may come before they are taken back.
+ * Tells whether something stands at a stream's place. Folders with no file in them are not something and are removed: one
+ * may be made while somebody removes the stream file by file, and a crash may come before it is taken back.
  */
 export async function isOccupied(disk: Disk, path: string): Promise<boolean> {
 	const info = await disk.stat(path);

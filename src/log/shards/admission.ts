@@ -48,7 +48,7 @@ export class Admission {
 
 	/** Lets everybody in: they will be refused one by one, because the store has stopped. */
 	flush(): void {
-		for (const { bytes, go } of this.#queue.clear()) {
+		for (const { bytes, go } of this.#queue.takeAll()) {
 			this.#bytes += bytes;
 			go();
 		}

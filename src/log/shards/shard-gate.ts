@@ -20,11 +20,6 @@ export class ShardGate {
 		else then();
 	}
 
-	/** Resolves when the gate has opened; by the time that its caller goes on, it may be closed again. */
-	opened(): Promise<void> {
-		return new Promise((resolve) => this.#waiting.push(resolve));
-	}
-
 	/** Closes the gate, for one whose turn it is: it stays closed until {@link open}. */
 	close(): void {
 		this.#closed = true;
@@ -49,9 +44,13 @@ export class ShardGate {
 
 	/** Does work alone: what comes meanwhile waits, and so did this for others. */
 	async alone<T>(work: () => Promise<T>): Promise<T> {
-		// Closed in the same turn in which it was found open.
-		while (this.closed) await this.opened();
-		this.close();
+		// Closed in its very turn: by the time that this goes on others may be in.
+		await new Promise<void>((resolve) => {
+			this.enter(() => {
+				this.close();
+				resolve();
+			});
+		});
 		try {
 			return await work();
 		} finally {

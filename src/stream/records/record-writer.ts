@@ -296,7 +296,7 @@ export class RecordWriter<T = Uint8Array> implements AsyncDisposable, TicketHold
 
 	/** Nothing of what waits can be stored. */
 	#drop(error: unknown): void {
-		for (const { ticket } of this.#queue.clear()) {
+		for (const { ticket } of this.#queue.takeAll()) {
 			if (this.#producer !== undefined) this.#numbered++;
 			ticket.fail(error);
 		}
