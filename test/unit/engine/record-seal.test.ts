@@ -13,14 +13,8 @@ const openOn = (disk: Disk): Promise<Store> => open("file:/data", { disk, lock: 
 
 /** A stream of three shards while it is being sealed: the descriptor that says so waits for `go`. */
 async function sealing(used: readonly number[]) {
-	let go = (): void => {};
-	const gone = new Promise<void>((resolve) => {
-		go = resolve;
-	});
-	let reached = (): void => {};
-	const there = new Promise<void>((resolve) => {
-		reached = resolve;
-	});
+	const { promise: gone, resolve: go } = Promise.withResolvers<void>();
+	const { promise: there, resolve: reached } = Promise.withResolvers<void>();
 	const disk = faultyDisk(memoryDisk());
 	const store = await openOn(disk);
 	const stream = await store.scope("s").create("r", { kind: "records", shards: 3 });

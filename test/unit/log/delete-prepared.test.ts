@@ -12,10 +12,7 @@ it("is refused, or the stream stays", async () => {
 	const stream = await drive(clock, store.scope("s").create("a"));
 	const write = stream.writer().multipart();
 	await drive(clock, write.write(new Uint8Array(1000)));
-	let goOn = (): void => {};
-	const held = new Promise<void>((resolve) => {
-		goOn = resolve;
-	});
+	const { promise: held, resolve: goOn } = Promise.withResolvers<void>();
 	disk.addRule({ operation: "writeDurable", path: /ring-/, before: () => held });
 	const deleting = codeOf(store.scope("s").delete("a"));
 	await pass(clock, 50);

@@ -40,10 +40,8 @@ const nothing = ["STREAMBED_STOPPED", "nothing"];
 describe("a journal write that fails", () => {
 	it("stops the store: in flight unknown, behind it nothing, reading goes on, opening again recovers", async () => {
 		const { disk, around, store, stream } = await start();
-		let fail: () => void = () => {};
-		const failing = new Promise<void>((resolve) => (fail = resolve));
-		let reached: () => void = () => {};
-		const inFlight = new Promise<void>((resolve) => (reached = resolve));
+		const { promise: failing, resolve: fail } = Promise.withResolvers<void>();
+		const { promise: inFlight, resolve: reached } = Promise.withResolvers<void>();
 		const before = (): Promise<void> => {
 			reached();
 			return failing;

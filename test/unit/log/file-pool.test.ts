@@ -21,8 +21,7 @@ function count(disk: FaultyDisk, operation: string, path?: string): number {
 
 /** The next sync of a file hangs until the returned function is called. */
 function hangSync(disk: FaultyDisk, path: RegExp): () => void {
-	let end: () => void = () => {};
-	const ended = new Promise<void>((resolve) => (end = resolve));
+	const { promise: ended, resolve: end } = Promise.withResolvers<void>();
 	disk.addRule({ operation: "sync", path, before: () => ended });
 	return end;
 }

@@ -5,7 +5,8 @@ import { type GatedShard, inTurn, mustWait } from "../../../src/log/shards/gate-
 import { ShardGate } from "../../../src/log/shards/shard-gate.ts";
 import { faultyDisk } from "../../../src/testing/faulty-disk.ts";
 import { memoryDisk } from "../../../src/testing/memory-disk.ts";
-import { drive, openStore, pass, surroundings } from "./memory-store.ts";
+import { codeOf, drive, openStore, pass, surroundings } from "./memory-store.ts";
+import { patterned } from "./pattern.ts";
 
 describe("a gate", () => {
 	it("lets those in who waited before anybody whom these let in", () => {
@@ -112,8 +113,7 @@ describe("appends of one caller", () => {
 			const parts = stream.writer().multipart();
 			await drive(around.clock, parts.write(new Uint8Array(2_000_000)));
 			await drive(around.clock, parts.prepare());
-			let go = (): void => {};
-			const held = new Promise<void>((resolve) => (go = resolve));
+			const { promise: held, resolve: go } = Promise.withResolvers<void>();
 			disk.addRule({ operation: "writeDurable", path: /\.jnl$/, before: () => held });
 			// The first is on its way, the second waits for room; then the commit waits for the first, and holds back the third.
 			const appends = [append(60_000), append(10_000)];
@@ -130,4 +130,26 @@ describe("appends of one caller", () => {
 			await drive(around.clock, store.close());
 		},
 	);
+});
+
+it("what is appended behind a seal that waits at a gate comes behind the seal", async () => {
+	const disk = faultyDisk(memoryDisk());
+	const around = surroundings({ disk });
+	const { clock } = around;
+	const store = await openStore(around);
+	const stream = await drive(clock, store.scope("s").create("a"));
+	const write = stream.writer().multipart();
+	for (let piece = 0; piece < 3; piece++) await drive(clock, write.write(patterned(0, 0, 1_000_000)));
+	const { promise: held, resolve: goOn } = Promise.withResolvers<void>();
+	disk.addRule({ operation: "rename", path: /staged/, before: () => held });
+	const commit = write.commit();
+	await pass(clock, 200);
+	const seal = stream.seal();
+	await pass(clock, 20);
+	const append = codeOf(stream.append(Uint8Array.of(1)));
+	await pass(clock, 20);
+	goOn();
+	const [, , told] = await drive(clock, Promise.all([commit, seal, append]));
+	await drive(clock, store.close());
+	expect(told).toBe("STREAMBED_SEALED");
 });

@@ -18,10 +18,7 @@ it.each(["grows", "is sealed"])("a stream that %s is left as it is", async (what
 	] as const);
 	await pass(clock, 100);
 	const [stream, busy] = await creating;
-	let goOn = (): void => {};
-	const held = new Promise<void>((resolve) => {
-		goOn = resolve;
-	});
+	const { promise: held, resolve: goOn } = Promise.withResolvers<void>();
 	disk.addRule({ operation: "writeDurable", path: /ring-/, before: () => held });
 	const descriptor = join(ROOT, "streams/s/r.stream/stream.json");
 	const before = await disk.readFile(descriptor);

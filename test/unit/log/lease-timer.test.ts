@@ -21,10 +21,7 @@ it("is not looked at a thousand times a second", async () => {
 	const stream = await drive(clock, store.scope("s").create("a"));
 	const write = stream.writer().multipart({ leaseMs: 1000 });
 	for (let piece = 0; piece < 3; piece++) await drive(clock, write.write(new Uint8Array(1_000_000)));
-	let goOn = (): void => {};
-	const held = new Promise<void>((resolve) => {
-		goOn = resolve;
-	});
+	const { promise: held, resolve: goOn } = Promise.withResolvers<void>();
 	disk.addRule({ operation: "rename", path: /staged/, before: () => held });
 	const commit = write.commit();
 	await pass(clock, 2000);

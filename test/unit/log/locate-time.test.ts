@@ -6,10 +6,7 @@ import { drive, openStore, pass, surroundings } from "./memory-store.ts";
 
 /** Something that a disk waits for, and what ends that. */
 function gate() {
-	let goOn = (): void => {};
-	const opened = new Promise<void>((resolve) => {
-		goOn = resolve;
-	});
+	const { promise: opened, resolve: goOn } = Promise.withResolvers<void>();
 	return { before: () => opened, goOn };
 }
 

@@ -242,8 +242,7 @@ describe("a large payload", () => {
 		const store = await openStore(around);
 		const [, , a, b] = await eachWithAnAppend(around, store, ["c", "d", "a", "b"]);
 		const hang = (operation: "sync" | "write", path: RegExp): (() => void) => {
-			let letGo: () => void = () => {};
-			const end = new Promise<void>((resolve) => (letGo = resolve));
+			const { promise: end, resolve: letGo } = Promise.withResolvers<void>();
 			disk.addRule({ operation, path, before: () => end });
 			return letGo;
 		};
@@ -308,8 +307,7 @@ describe("a large payload", () => {
 		const disk = faultyDisk(memoryDisk());
 		const around = surroundings({ disk, limits });
 		const { store, stream } = await anchored(around);
-		let letGo: () => void = () => {};
-		const opened = new Promise<void>((resolve) => (letGo = resolve));
+		const { promise: opened, resolve: letGo } = Promise.withResolvers<void>();
 		disk.addRule({ operation: "writeDurable", path: /\.jnl$/, before: () => opened });
 		const append = stream.append(patterned(0, 10, LARGE));
 		await pass(around.clock, 50);

@@ -23,8 +23,7 @@ describe("a sync that hangs", () => {
 		for (let at = 0; at < 400_000; at += 10_000) await stream.append(patterned(0, at, 10_000));
 		const filesHoldAll = (): boolean => disk.events.filter((event) => /\.seg/.test(event.path)).length > 10;
 		await expect.poll(filesHoldAll).toBe(true);
-		let release: () => void = () => {};
-		const held = new Promise<void>((resolve) => (release = resolve));
+		const { promise: held, resolve: release } = Promise.withResolvers<void>();
 		let hangs = false;
 		const before = (): Promise<void> => {
 			hangs = true;

@@ -76,8 +76,7 @@ describe("opening a store for reading", () => {
 		const left = await leftBy("killed", write, { clock });
 		const disk = faultyDisk(left.disk);
 		let goOn: () => void = () => {};
-		let reached: () => void = () => {};
-		const redoing = new Promise<void>((resolve) => (reached = resolve));
+		const { promise: redoing, resolve: reached } = Promise.withResolvers<void>();
 		const held = new Promise<void>((resolve) => (goOn = resolve));
 		const hold = (): Promise<void> => {
 			reached();

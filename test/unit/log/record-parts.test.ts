@@ -11,8 +11,7 @@ it("a growth waits for a commit that is being carried out, and counts its parts 
 	const around = surroundings({ disk });
 	const store = await openStore(around);
 	let goOn = (): void => {};
-	let reached = (): void => {};
-	const carrying = new Promise<void>((resolve) => (reached = resolve));
+	const { promise: carrying, resolve: reached } = Promise.withResolvers<void>();
 	const held = new Promise<void>((resolve) => (goOn = resolve));
 	const before = (): Promise<void> => {
 		reached();

@@ -132,10 +132,7 @@ it("segments that go while a write in parts is adopted are counted once", async 
 	const sizes = await Promise.all(goes.map(async (name) => (await disk.stat(join(folder, name)))?.size ?? 0));
 	const write = stream.writer().multipart();
 	for (let piece = 0; piece < 3; piece++) await drive(clock, write.write(patterned(0, 0, 1_000_000)));
-	let goOn = (): void => {};
-	const held = new Promise<void>((resolve) => {
-		goOn = resolve;
-	});
+	const { promise: held, resolve: goOn } = Promise.withResolvers<void>();
 	disk.addRule({ operation: "unlink", path: /\.seg$/, before: () => held });
 	await drive(clock, stream.truncateBefore(550_000));
 	await pass(clock, 300);

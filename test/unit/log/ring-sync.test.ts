@@ -14,10 +14,7 @@ it("no frame is written to a segment before the sync of its round has ended, who
 	for (let piece = 0; piece < 3; piece++) await drive(clock, write.write(new Uint8Array(1_000_000)));
 	await pass(clock, 500);
 	let began = false;
-	let goOn = (): void => {};
-	const held = new Promise<void>((resolve) => {
-		goOn = resolve;
-	});
+	const { promise: held, resolve: goOn } = Promise.withResolvers<void>();
 	const hold = (): Promise<void> => {
 		began = true;
 		return held;

@@ -81,8 +81,7 @@ describe("closed loops", () => {
 			const stream = await drive(around.clock, store.scope("s").create("a"));
 			await drive(around.clock, stream.append(new Uint8Array(10)));
 			await pass(around.clock, 200);
-			let fail: () => void = () => {};
-			const failing = new Promise<void>((resolve) => (fail = resolve));
+			const { promise: failing, resolve: fail } = Promise.withResolvers<void>();
 			disk.addRule({ operation: "sync", path: /\.seg/, before: () => failing, code: "EIO" });
 			const checkpoint = codeOf(store.checkpoint());
 			await pass(around.clock, 50);

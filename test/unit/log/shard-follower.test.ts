@@ -267,10 +267,7 @@ describe("a shard read beside its owner", () => {
 		await appendTo(writing, [100]);
 		const stream = await streamOf(await reader(left));
 		await until(async () => (await tailOf(stream)) === 100);
-		let fall: () => void = () => {};
-		const gate = new Promise<void>((resolve) => {
-			fall = resolve;
-		});
+		const { promise: gate, resolve: fall } = Promise.withResolvers<void>();
 		disk.addRule({ operation: "writeDurable", path: /ring-/, code: "EIO", doneBytes: 4096, before: () => gate });
 		const lost = errorOf(appendTo(writing, [200], 100));
 		const seen: unknown[] = [];

@@ -11,10 +11,7 @@ it.each([false, true])("waits for the appends that it has accepted, shared: %s",
 	const store = await openStore(around);
 	const other = shared ? await openStore(around) : undefined;
 	const stream = await drive(clock, store.scope("s").create("a"));
-	let goOn = (): void => {};
-	const held = new Promise<void>((resolve) => {
-		goOn = resolve;
-	});
+	const { promise: held, resolve: goOn } = Promise.withResolvers<void>();
 	disk.addRule({ operation: "writeDurable", path: /ring/, before: () => held });
 	const order: string[] = [];
 	const append = stream.append(new Uint8Array(10)).then(() => order.push("append"));

@@ -21,10 +21,7 @@ it("its memory is counted out once", async () => {
 	for (let count = 0; count < 42; count++) await drive(clock, gone.append(new Uint8Array(256 * KiB)));
 	await drive(clock, full.append(new Uint8Array(1000)));
 	await pass(clock, 7000);
-	let goOn = (): void => {};
-	const held = new Promise<void>((resolve) => {
-		goOn = resolve;
-	});
+	const { promise: held, resolve: goOn } = Promise.withResolvers<void>();
 	disk.addRule({ operation: "write", path: /full\.stream\/0\/.*seg/, code: "ENOSPC", times: 3, before: () => held });
 	await drive(clock, full.append(new Uint8Array(1000)));
 	await pass(clock, 100);

@@ -10,10 +10,7 @@ it("an append that waits for a growth ends with its signal, and is not stored", 
 	const { clock } = around;
 	const store = await openStore(around);
 	const stream = await drive(clock, store.scope("s").create("r", { kind: "records" }));
-	let goOn = (): void => {};
-	const held = new Promise<void>((resolve) => {
-		goOn = resolve;
-	});
+	const { promise: held, resolve: goOn } = Promise.withResolvers<void>();
 	disk.addRule({ operation: "rename", path: /stream\.json/, before: () => held });
 	const growth = stream.update({ shards: 4 });
 	await pass(clock, 20);
