@@ -384,20 +384,19 @@ export class ShardLog {
 		await this.#inOrder(() => {
 			this.#checkWritable();
 			if (position > this.#tail) throw outOfRange(this.owner.name, position, this.#tail);
-			if (position <= this.#acceptedHead) return;
+			if (position <= this.#acceptedHead) return this.accepted();
 			this.#acceptedHead = position;
 			const newest = this.files.segments.at(-1);
-			// All of it goes: what comes next begins a new one.
-			const large = this.memory.fileEnd >= FREED_AT_TAIL_BYTES;
-			if (newest !== undefined && position === this.#acceptedTail && large) newest.full = true;
+			const allOfMuch = position === this.#acceptedTail && this.memory.fileEnd >= FREED_AT_TAIL_BYTES;
+			if (newest !== undefined && allOfMuch) newest.full = true;
 			this.#control(FrameType.head, { ...this.#rollState(), reason: HeadReason.truncation });
+			return this.accepted();
 		});
-		await this.accepted();
 		return this.#head;
 	}
 
-	/** Makes a change in its turn, where the gate is closed: what comes later comes behind it. */
-	#inOrder(change: () => void): Promise<void> {
+	/** Makes a change in its turn, also where the gate is closed. What it returns waits for it from that turn on: later it may have been taken back. */
+	#inOrder(change: () => Promise<void>): Promise<void> {
 		return new Promise((resolve, reject) => {
 			this.gate.enter(() => {
 				try {
@@ -430,13 +429,14 @@ export class ShardLog {
 	async seal(): Promise<number> {
 		await this.#inOrder(() => {
 			this.#checkReadable();
-			if (this.#sealed) return;
+			if (this.#sealed) return Promise.resolve();
 			this.#checkWritable();
-			if (this.#sealing) return;
-			this.#sealing = true;
-			this.#control(FrameType.seal, this.#rollState());
+			if (!this.#sealing) {
+				this.#sealing = true;
+				this.#control(FrameType.seal, this.#rollState());
+			}
+			return this.accepted();
 		});
-		if (!this.#sealed) await this.accepted();
 		return this.#tail;
 	}
 
