@@ -67,6 +67,8 @@ export async function openShard(host: ShardsHost, stream: StreamLog, number: num
 }
 
 async function openAll(host: ShardsHost, stream: StreamLog): Promise<void> {
+	// A dead owner may have put a description in place without making its name durable: what it says is shown from now on.
+	if (!host.recovery.clean) await host.disk.syncDir(stream.path);
 	await stream.producers.load(host.disk, stream.path, stream.id);
 	const numbers = (await shardFolders(host.disk, stream.path)).filter((number) => number < stream.layout.shards);
 	for (let at = 0; at < numbers.length; at += TOGETHER) {
